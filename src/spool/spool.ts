@@ -1,0 +1,242 @@
+/** The spool: where mail is held between being answered 250 and being answered 250. Read the table below first. */
+// What was answered 250 is never lost: commit() resolves after the sync, never before.
+//
+// A recipient's states, and what a crash leaves of each:
+//
+//   state      body   due        after a crash
+//   waiting    kept   its time   waiting
+//   leased     kept   the lease's end; then it is claimable again: nobody has to tidy up after a dead process
+//   held       kept   none       held: an operator's word outlives everything
+//   delivered  -      none       delivered: the next hop has said 250 (it may be told twice if we died before noting it)
+//   refused    -      none       refused
+//   expired    -      none       expired
+//   removed    -      none       removed
+//
+// "leased" is waiting with a holder and `due` set to the lease's end. The body goes when the last recipient has left.
+// At any time: accepted = delivered + refused + expired + removed + waiting + leased + held.
+
+import type { Outcome, Parcel } from "../delivery/delivery.ts";
+import type { Envelope, Recipient } from "../mail/envelope.ts";
+import type { Instant } from "../platform/clock.ts";
+import type { Address } from "../wire/address.ts";
+
+/** UUIDv7 in the usual text form; permanent, never reused, not even by a restored spool. */
+export type MessageId = string;
+
+/** Which way an entry goes: it waits for a customer's call, at home for its target, or to go out. */
+export type Direction = "turn" | "local" | "outgoing";
+
+export type RecipientState = "waiting" | "leased" | "held" | "delivered" | "refused" | "expired" | "removed";
+
+/** Where a message came from. `auth` is the user that authenticated. */
+export interface Source {
+  /** As in a Received field: SMTP, ESMTP, ESMTPSA, LMTP, … or "file" for import and add. */
+  readonly protocol: string;
+  readonly peer: string;
+  readonly auth?: string;
+}
+
+/** Entries of one lane wait for the same next hop: a customer's call, an account's local targets, the outside. */
+export interface Lane {
+  readonly direction: Direction;
+  /** The customer's name (turn), the account's (local, outgoing from home). */
+  readonly customer: string;
+}
+
+/** One entry to be made: the message as it concerns one lane. */
+export interface Posting {
+  readonly lane: Lane;
+  readonly recipients: readonly Recipient[];
+  readonly expires: Instant;
+}
+
+/** A message that is about to be accepted. One entry is made for each posting, all in one commit. */
+export interface Acceptance {
+  readonly envelope: Omit<Envelope, "recipients">;
+  readonly postings: readonly Posting[];
+  readonly source: Source;
+  readonly arrived: Instant;
+  /** The trace fields to put on top of one entry, CRLF-ended. */
+  trace(id: MessageId, posting: Posting): string;
+  /** XODMRID: with it each recipient goes through the ledger (spool, message, recipient), in the same commit. */
+  readonly origin?: { readonly spool: string; readonly message: string };
+}
+
+/**
+ * A message on its way in. `full`: the disk has no room (452 4.3.1). `had`: the ledger knew every recipient, nothing was
+ * stored (250). `conflict`: the ledger knows a recipient with another body (451). Recipients that the ledger knew are left out.
+ */
+export type Committed =
+  | { readonly type: "stored"; readonly ids: readonly MessageId[] }
+  | { readonly type: "had" }
+  | { readonly type: "conflict" }
+  | { readonly type: "full" };
+
+export interface Draft {
+  /** The ids that the entries will have, one a posting. */
+  readonly ids: readonly MessageId[];
+  /** Adds canonical octets, which are not to be changed afterwards. Awaiting it is the back-pressure; undefined: go on at once. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  /** Resolves after the sync of the group that carries it. @throws SpoolError if it could not be stored (answer 451) */
+  commit(facts: { readonly subject?: string }): Promise<Committed>;
+  /** Forgets it. Never throws. */
+  discard(): Promise<void>;
+}
+
+/** Who holds a lease; unique for each claim: `<process>/<turn>`. */
+export type Holder = string;
+
+export interface Claimable {
+  readonly lane: Lane;
+  /** Only recipients of these domains; undefined: all. */
+  readonly domains?: readonly string[];
+  readonly order?: "oldest" | "small";
+  /** How long a lease lasts without a settle, in milliseconds; it is renewed while the claim is used. */
+  readonly lease: number;
+}
+
+/** What a claim hands out: a parcel, and how often each of its recipients was tried before (same order). */
+export interface Held extends Parcel {
+  readonly attempts: readonly number[];
+  readonly expires: Instant;
+}
+
+/** What happened to a recipient, and for a deferred one when it is due again. */
+export interface Settlement extends Outcome {
+  readonly due?: Instant;
+}
+
+/** A lease over a lane, for one turn or one delivery run. */
+export interface Claim {
+  /** The next message that is due and not leased; undefined: none is left now (ask again later for what arrived since). */
+  next(): Promise<Held | undefined>;
+  /**
+   * Notes what became of it. Resolves after the sync of its group. Settlements of a lease that somebody else took over
+   * meanwhile are dropped. `unanswered` recipients become waiting at once, with no attempt counted.
+   */
+  settle(held: Held, settlements: readonly Settlement[]): Promise<void>;
+  /** Gives back whatever is leased and not settled. */
+  release(): Promise<void>;
+}
+
+/** What lists, counts and actions choose by; all that is given must fit. Addresses take globs (`*`, `?`). */
+export interface Filter {
+  readonly ids?: readonly MessageId[];
+  readonly direction?: Direction;
+  readonly customer?: string;
+  readonly state?: RecipientState;
+  readonly sender?: string;
+  readonly recipient?: string;
+  /** A recipient's domain. */
+  readonly domain?: string;
+  readonly arrivedBefore?: Instant;
+  readonly arrivedAfter?: Instant;
+  readonly largerThan?: number;
+  readonly smallerThan?: number;
+  readonly limit?: number;
+  readonly sort?: "oldest" | "newest" | "largest" | "smallest";
+  /** Also entries that have left (all recipients delivered, refused, expired or removed); otherwise only those still here. */
+  readonly gone?: boolean;
+}
+
+export interface EntryRecipient {
+  readonly address: Address;
+  readonly state: RecipientState;
+  readonly attempts: number;
+  readonly nextAttempt?: Instant;
+  /** The last reply, on one line. */
+  readonly reply?: string;
+}
+
+/** One entry of the queue, as `queue` and the admin interface show it. */
+export interface Entry {
+  readonly id: MessageId;
+  readonly direction: Direction;
+  readonly customer: string;
+  /** The recipients' state where it is the same for all that are still here; else the liveliest (leased, waiting, held). */
+  readonly state: RecipientState;
+  readonly sender: Address;
+  readonly recipients: readonly EntryRecipient[];
+  readonly size: number;
+  readonly arrived: Instant;
+  readonly expires: Instant;
+  readonly subject: string;
+  readonly source: Source;
+}
+
+/** One line of the log that the spool keeps: every change of a recipient's state, with who and why. */
+export interface SpoolEvent {
+  readonly at: Instant;
+  readonly id: MessageId;
+  readonly recipient?: Address;
+  readonly what:
+    | "accepted"
+    | "delivered"
+    | "deferred"
+    | "refused"
+    | "expired"
+    | "held"
+    | "released"
+    | "retried"
+    | "removed"
+    | "moved";
+  /** `serve`, `pull`, `expiry`, or an operator: `cli:root`, `api:…`. */
+  readonly actor: string;
+  readonly reason: string;
+}
+
+export interface Usage {
+  /** Entries and octets that are still here. */
+  readonly count: number;
+  readonly octets: number;
+}
+
+/** What an operator can do with entries; only recipients that are still here change. */
+export type Action =
+  | { readonly type: "hold" | "release" | "retry" | "remove" }
+  | { readonly type: "bounce" }
+  | { readonly type: "move"; readonly customer: string };
+
+export interface Actor {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface Spool {
+  /** UUID of this spool, made with it. */
+  readonly id: string;
+  /** Begins a message. Touches no disk before there is something to write. */
+  begin(acceptance: Acceptance): Draft;
+  /** "empty": nothing is due. "busy": something is, and others have leased all of it. */
+  claim(claimable: Claimable, holder: Holder): Promise<Claim | "empty" | "busy">;
+  /** What a lane holds, as of the last commit that this process saw; a moment old at most. For quotas: no wait. */
+  usage(lane: Lane): Usage;
+  list(filter: Filter): AsyncIterable<Entry>;
+  count(filter: Filter): Promise<number>;
+  /** One entry's octets, trace fields first; undefined if there is no such entry or its body has left. */
+  content(id: MessageId): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** The entries that an action changed (or with `dry` would change). One commit for each batch of them. */
+  act(action: Action, filter: Filter, by: Actor, dry?: "dry"): AsyncIterable<MessageId>;
+  /** Changes, oldest first. */
+  history(filter: {
+    readonly ids?: readonly MessageId[];
+    readonly after?: Instant;
+    readonly limit?: number;
+  }): AsyncIterable<SpoolEvent>;
+  /** Moves what has outlived its `expires` to expired (not what is held or leased). */
+  expire(now: Instant): Promise<readonly MessageId[]>;
+  /** Waits for commits under way, gives up leases, closes files. */
+  close(): Promise<void>;
+}
+
+export type SpoolFault = "full" | "busy" | "corrupt" | "io" | "version" | "closed";
+
+/** The spool could not do it. Nothing that was committed before is affected. */
+export class SpoolError extends Error {
+  override readonly name = "SpoolError";
+  readonly fault: SpoolFault;
+  constructor(fault: SpoolFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
