@@ -1,0 +1,92 @@
+/** The table of commands: a name, one line of help, and where the command is loaded from. */
+// Only the module of a command that is asked for is loaded; of the others their one line is shown.
+//
+// A command's module exports a stricli command or route map by the name that is taken from it below
+// (`serveCommand`, `pullCommand`, `queueRoutes`, …), built with the `Context` and the `commonFlags` of flags.ts.
+// It throws what exit.ts knows, and writes its results, and nothing else, to `this.process.stdout`.
+
+import { buildCommand, buildRouteMap, type Command, type RouteMap } from "@stricli/core";
+import { type Context, helpText } from "./flags.ts";
+
+type Target = Command<Context> | RouteMap<Context>;
+
+interface Entry {
+  readonly brief: string;
+  readonly load: () => Promise<Target>;
+}
+
+const table = {
+  serve: {
+    brief: "Run the relay: take mail in, hold it, hand it over when its customer calls",
+    load: async () => (await import("./serve.ts")).serveCommand,
+  },
+  pull: {
+    brief: "Call the provider, fetch the mail that waits there, and deliver it here",
+    load: async () => (await import("./pull.ts")).pullCommand,
+  },
+  queue: {
+    brief: "Look at the mail that waits, and act on it",
+    load: async () => (await import("./queue.ts")).queueRoutes,
+  },
+  init: {
+    brief: "Write a commented starter configuration",
+    load: async () => (await import("./init.ts")).initCommand,
+  },
+  check: {
+    brief: "Say whether the configuration is right, and what it asks for",
+    load: async () => (await import("./check.ts")).checkCommand,
+  },
+  passwd: {
+    brief: "Make a password file, or the SCRAM verifier of a password",
+    load: async () => (await import("./passwd.ts")).passwdCommand,
+  },
+  completion: {
+    brief: "Print the completion script of a shell",
+    load: async () => (await import("./completion.ts")).completionCommand,
+  },
+} as const satisfies Readonly<Record<string, Entry>>;
+
+export type CommandName = keyof typeof table;
+
+export const commandNames = Object.keys(table) as readonly CommandName[];
+
+export const isCommand = (word: string | undefined): word is CommandName =>
+  word !== undefined && Object.hasOwn(table, word);
+
+/** One command, loaded. */
+export const loadCommand = (name: CommandName): Promise<Target> => table[name].load();
+
+/** The program's root, with only the named command loaded. */
+export async function rootWith(name: CommandName | undefined): Promise<RouteMap<Context>> {
+  const routes: Record<string, Target> = Object.fromEntries(
+    commandNames.map((each) => [each, listed(table[each].brief)]),
+  );
+  if (name !== undefined) routes[name] = await loadCommand(name);
+  return buildRouteMap<string, Context>({
+    routes,
+    docs: { brief: "On-Demand Mail Relay (RFC 2645)", fullDescription: overview },
+  });
+}
+
+/** What stands for a command that is only listed. */
+function listed(brief: string): Command<Context> {
+  return buildCommand<Record<never, never>, [], Context>({
+    func: () => {},
+    parameters: {},
+    docs: { brief },
+  });
+}
+
+const overview = helpText(
+  "On-Demand Mail Relay (RFC 2645): a mail server at home without an open port. A relay with a fixed address takes\n" +
+    "the mail in and holds it (serve); the server at home calls, the line turns, and the mail comes down (pull).",
+  {
+    "odmr init relay": "write odmr.yaml for the relay, with comments",
+    "odmr init home": "the same for the server at home",
+    "odmr check": "say what is wrong with it",
+    "odmr serve": "run the relay",
+    "odmr pull": "fetch the mail once",
+    "odmr queue list": "see what waits",
+    "odmr pull --help": "all about one command",
+  },
+);

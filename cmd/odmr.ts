@@ -1,0 +1,105 @@
+#!/usr/bin/env bun
+/** The program: reads the command line, runs the command, and ends with its status. */
+// `odmr --version` and wrong command lines load nothing but this, commands.ts and what they import.
+
+import { basename } from "node:path";
+import {
+  ArgumentScannerError,
+  buildApplication,
+  formatMessageForArgumentScannerError,
+  help,
+  run,
+  type StricliProcess,
+  text_en,
+  version as versionFlag,
+} from "@stricli/core";
+import { version } from "../src/version.ts";
+import { isCommand, rootWith } from "./commands.ts";
+import { describe, endQuietlyWithoutReader, status, statusOf } from "./exit.ts";
+import type { Context } from "./flags.ts";
+
+type Streams = Pick<StricliProcess, "stdout" | "stderr" | "env">;
+
+/**
+ * Runs one command line and returns its exit status.
+ * @param argv the words after the program's name
+ * @param name what the program was called as: through a link named after a command, it is that command
+ */
+export async function main(
+  argv: readonly string[],
+  name: string,
+  streams: Streams = process,
+): Promise<number> {
+  const inputs = isCommand(name) ? [name, ...argv] : argv;
+  const { stdout, stderr, env = {} } = streams;
+  const seen: StricliProcess = { stdout, stderr, env };
+  const debug = Boolean(env.ODMR_DEBUG);
+  try {
+    const root = await rootWith(isCommand(inputs[0]) ? inputs[0] : undefined);
+    await run(buildApplication<Context>(root, settings(env, debug), integrations), inputs, { process: seen });
+  } catch (error) {
+    stderr.write(`${describe(error, debug)}\n`);
+    return statusOf(error);
+  }
+  return exitStatus(Number(seen.exitCode ?? 0));
+}
+
+/** stricli's own statuses are negative: a command line that it cannot read, and what should not happen. */
+function exitStatus(code: number): number {
+  const unread = [-4, -5];
+  if (unread.includes(code)) return status.usage;
+  return code < 0 ? status.software : code;
+}
+
+const integrations = {
+  help: help<Context>({
+    brief: "Show this help",
+    defaultForRouteMap: true,
+    formatting: {
+      useAliasInUsageLine: false,
+      onlyRequiredInUsageLine: true,
+      caseStyle: "convert-camel-to-kebab",
+    },
+  }),
+  version: versionFlag<Context>({ brief: "Show the version", info: { currentVersion: `odmr ${version}` } }),
+};
+
+function settings(env: Readonly<Partial<Record<string, string>>>, debug: boolean) {
+  const said = (error: unknown) => describe(error, debug);
+  return {
+    name: "odmr",
+    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+    documentation: { disableAnsiColor: Boolean(env.NO_COLOR) },
+    localization: {
+      text: {
+        ...text_en,
+        exceptionWhileParsingArguments: (error: unknown) => `odmr: ${unreadable(error)}; see --help`,
+        noCommandRegisteredForInput: ({ input, corrections }: Misspelt) =>
+          `odmr: there is no command "${input}"${corrections.length > 0 ? `; did you mean ${corrections.join(" or ")}?` : "; see odmr --help"}`,
+        exceptionWhileLoadingCommandFunction: said,
+        exceptionWhileRunningCommand: said,
+        commandErrorResult: said,
+      },
+    },
+    determineExitCode: statusOf,
+  } as const;
+}
+
+interface Misspelt {
+  readonly input: string;
+  readonly corrections: readonly string[];
+}
+
+/** What is wrong with the words of the command line. */
+function unreadable(error: unknown): string {
+  if (!(error instanceof ArgumentScannerError)) return error instanceof Error ? error.message : String(error);
+  return formatMessageForArgumentScannerError(error, {
+    ArgumentParseError: ({ externalFlagNameOrPlaceholder: at, exception }) =>
+      `${at}: ${exception instanceof Error ? exception.message : exception}`,
+  });
+}
+
+if (import.meta.main) {
+  endQuietlyWithoutReader(process.stdout);
+  process.exitCode ||= await main(process.argv.slice(2), basename(process.argv0));
+}

@@ -1,0 +1,174 @@
+/** What is wrong with a configuration as a whole, where each key alone is right. */
+// Problems make it unusable; remarks are things that work and are seldom meant.
+
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import type { Path, Problem } from "./problems.ts";
+import type { Settings } from "./schema.ts";
+
+export const problemsOf = (settings: Settings): readonly Problem[] =>
+  problemChecks.flatMap((check) => [...check(settings)]);
+export const remarksOn = (settings: Settings): readonly Problem[] =>
+  remarkChecks.flatMap((check) => [...check(settings)]);
+
+type Check = (settings: Settings) => Iterable<Problem>;
+
+const LISTEN = ["serve", "listen"] as const;
+const CUSTOMERS = ["serve", "customers"] as const;
+const ACCOUNTS = ["pull", "accounts"] as const;
+
+const problemChecks: readonly Check[] = [
+  function* listenersWithoutCertificate({ tls, serve }) {
+    for (const [i, listener] of (serve?.listen ?? []).entries())
+      if (tls === undefined && (listener.tls === "implicit" || listener.tls === "starttls"))
+        yield {
+          path: [...LISTEN, i, "tls"],
+          message: `${listener.tls} needs a certificate; write tls: { certificate: …, key: … }`,
+        };
+  },
+  function* requiredTlsThatIsNotThere({ tls, serve }) {
+    for (const [i, { requireTls, tls: mode }] of (serve?.listen ?? []).entries())
+      if (requireTls && (mode === "none" || tls === undefined))
+        yield {
+          path: [...LISTEN, i, "requireTls"],
+          message: "nobody could use this listener; write tls: starttls and a certificate",
+        };
+  },
+  ({ serve }) =>
+    repeated(
+      (serve?.listen ?? []).map((each, i) => [keyOf(each.address), [...LISTEN, i, "address"]]),
+      (address, first) => `${address} is listened on by ${first} too; write another port`,
+    ),
+  ({ serve }) =>
+    repeated(
+      names(serve?.customers, CUSTOMERS),
+      (name) => `two customers are called ${name}; write another name`,
+    ),
+  ({ pull }) =>
+    repeated(
+      names(pull?.accounts, ACCOUNTS),
+      (name) => `two accounts are called ${name}; write another name`,
+    ),
+  ({ serve }) =>
+    repeated(
+      (serve?.customers ?? []).flatMap(({ domains }, i) =>
+        domains.map((domain, j): Named => [domain, [...CUSTOMERS, i, "domains", j]]),
+      ),
+      (domain, first) => `${domain} is in ${first} too; a domain has one customer, take one out`,
+    ),
+  function* customersWithoutCredentials({ serve }) {
+    for (const [i, { password, scram, certificate }] of (serve?.customers ?? []).entries()) {
+      if (password === undefined && scram === undefined && certificate === undefined)
+        yield {
+          path: [...CUSTOMERS, i],
+          message: "it cannot prove who it is; write password: { file: … }, scram or certificate",
+        };
+      if (password !== undefined && scram !== undefined)
+        yield {
+          path: [...CUSTOMERS, i, "scram"],
+          of: "key",
+          message: "there is a password too; take one out",
+        };
+    }
+  },
+  function* certificateNamesWithoutCa({ tls, serve }) {
+    for (const [i, { certificate }] of (serve?.customers ?? []).entries())
+      if (certificate !== undefined && "name" in certificate && tls?.clientCa === undefined)
+        yield {
+          path: [...CUSTOMERS, i, "certificate"],
+          message: "a name counts only with a CA; write tls.clientCa, or a fingerprint",
+        };
+  },
+  function* accountsWithoutCredentials({ pull }) {
+    for (const [i, { user, password, certificate, tls }] of (pull?.accounts ?? []).entries()) {
+      if (password === undefined && certificate === undefined)
+        yield {
+          path: [...ACCOUNTS, i],
+          message: "it cannot prove who it is; write user and password: { file: … }, or certificate",
+        };
+      if (password !== undefined && user === undefined)
+        yield { path: [...ACCOUNTS, i], message: "a password without a user; write user: home" };
+      if (certificate !== undefined && tls === "none")
+        yield {
+          path: [...ACCOUNTS, i, "certificate"],
+          of: "key",
+          message: "a certificate is shown under TLS only; write tls: starttls",
+        };
+    }
+  },
+  function* pinAndCa({ pull }) {
+    for (const [i, { pin, ca }] of (pull?.accounts ?? []).entries())
+      if (pin !== undefined && ca !== undefined)
+        yield {
+          path: [...ACCOUNTS, i, "pin"],
+          of: "key",
+          message: "with a pin the CA is not asked; take one out",
+        };
+  },
+];
+
+const remarkChecks: readonly Check[] = [
+  function* oneMailboxForAll({ pull }) {
+    for (const [path, { match, to }] of rules(pull))
+      if (
+        (to.type === "maildir" || to.type === "mbox") &&
+        match.replace(/@.*/, "").includes("*") &&
+        !/\{(local|recipient)\}/.test(to.path)
+      )
+        yield {
+          path: [...path, "to"],
+          message: `all that ${match} takes goes into one mailbox; {local} in the path gives each its own`,
+        };
+  },
+  function* rulesBehindAll({ pull }) {
+    for (const [i, { deliver }] of (pull?.accounts ?? []).entries()) {
+      const all = deliver.findIndex(({ match }) => match === "*");
+      if (all >= 0 && all < deliver.length - 1)
+        yield {
+          path: [...ACCOUNTS, i, "deliver", all + 1],
+          message: 'this rule is never reached; put the rule for "*" last',
+        };
+    }
+  },
+  function* passwordsInTheClear({ pull }) {
+    for (const [i, { tls, provider }] of (pull?.accounts ?? []).entries())
+      if (tls === "none" && !/^(localhost|127\..*|::1)$/.test(provider.host))
+        yield {
+          path: [...ACCOUNTS, i, "tls"],
+          message: "mail and login pass in the clear; write starttls or implicit",
+        };
+  },
+];
+
+type Named = readonly [name: string, path: Path];
+
+/** All but the first of those with the same name. */
+function* repeated(
+  all: readonly Named[],
+  message: (name: string, first: string) => string,
+): Iterable<Problem> {
+  const firsts = new Map<string, Path>();
+  for (const [name, path] of all) {
+    const first = firsts.get(name);
+    if (first === undefined) firsts.set(name, path);
+    else yield { path, message: message(name, ordinal(first)) };
+  }
+}
+
+/** `customer 2`: how a person counts. */
+const ordinal = ([, list = "", position = 0]: Path): string =>
+  `${nouns[String(list)] ?? list} ${Number(position) + 1}`;
+const nouns: Readonly<Record<string, string>> = {
+  listen: "listener",
+  customers: "customer",
+  accounts: "account",
+};
+
+const names = (all: readonly { readonly name: string }[] | undefined, at: Path): readonly Named[] =>
+  (all ?? []).map(({ name }, i) => [name, [...at, i, "name"]]);
+
+const keyOf = (address: Endpoint): string => formatEndpoint(address).toLowerCase();
+
+function* rules(pull: Settings["pull"]) {
+  for (const [i, { deliver }] of (pull?.accounts ?? []).entries())
+    for (const [j, rule] of deliver.entries()) yield [[...ACCOUNTS, i, "deliver", j], rule] as const;
+}

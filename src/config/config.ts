@@ -1,0 +1,49 @@
+/** A configuration as the program uses it: what the file says, with what follows from it filled in. */
+
+import type { Settings } from "./schema.ts";
+
+type Serve = NonNullable<Settings["serve"]>;
+type Pull = NonNullable<Settings["pull"]>;
+
+export type Customer = Serve["customers"][number];
+export type Limits = Serve["limits"];
+export type Account = Pull["accounts"][number];
+export type Rule = Account["deliver"][number];
+export type Tls = NonNullable<Settings["tls"]>;
+type ListenerSettings = Serve["listen"][number];
+
+/** A listener, with nothing left open. */
+export interface Listener extends ListenerSettings {
+  readonly tls: "starttls" | "implicit" | "none";
+  readonly requireTls: boolean;
+  /** Empty: everybody may connect. */
+  readonly networks: string[];
+}
+
+export interface Config extends Omit<Settings, "serve"> {
+  /** The file it was read from. */
+  readonly file: string;
+  readonly serve?: (Omit<Serve, "listen"> & { readonly listen: readonly Listener[] }) | undefined;
+}
+
+const LOOPBACK = ["127.0.0.0/8", "::1"];
+
+/** Fills in what the file leaves open. */
+export function complete(settings: Settings, file: string): Config {
+  const { serve, ...rest } = settings;
+  if (serve === undefined) return { ...rest, file };
+  const listen = serve.listen.map((each) => completeListener(each, settings.tls !== undefined));
+  return { ...rest, file, serve: { ...serve, listen } };
+}
+
+function completeListener(listener: ListenerSettings, certified: boolean): Listener {
+  const { service, address } = listener;
+  const tls = listener.tls ?? (certified && !("path" in address) ? "starttls" : "none");
+  return {
+    ...listener,
+    tls,
+    // Passwords and a customer's mail should not pass in the clear where TLS is to be had; the world's mail may.
+    requireTls: listener.requireTls ?? (service === "odmr" && tls === "starttls"),
+    networks: listener.networks ?? (service === "lmtp" ? LOOPBACK : []),
+  };
+}

@@ -1,0 +1,218 @@
+/** The configuration: every key, what it takes, its default, and one sentence on it. */
+// The one source: the types, the checks, `odmr init`'s comments and the JSON Schema for editors all come from here.
+
+import { z } from "zod";
+import {
+  addressPattern,
+  count,
+  domain,
+  duration,
+  endpoint,
+  file,
+  fingerprint,
+  hostname,
+  network,
+  provider,
+  size,
+  target,
+} from "./fields.ts";
+
+/** A configuration file as read: durations in milliseconds, sizes in octets, file names absolute. */
+export type Settings = z.infer<ReturnType<typeof settingsIn>>;
+
+/** @param folder what relative file names start from: the configuration file's folder */
+export function settingsIn(folder: string) {
+  return z.strictObject({
+    hostname: hostname().describe(
+      "The name this host has for others: in greetings, EHLO and Received fields.",
+    ),
+    spool: file(folder).describe(
+      "Where mail is held; made at the first start, with folders of its own beside it.",
+    ),
+    tls: tlsIn(folder).optional().describe("The certificate that the listeners show."),
+    serve: serveIn(folder).optional().describe("What `odmr serve` does: the relay with a fixed address."),
+    pull: pullIn(folder).optional().describe("What `odmr pull` does: the host at home that calls."),
+  });
+}
+
+const tlsIn = (folder: string) =>
+  z.strictObject({
+    certificate: file(folder).describe("The certificate with its chain, PEM."),
+    key: file(folder).describe("Its private key, PEM; only the owner may read it."),
+    clientCa: file(folder)
+      .optional()
+      .describe("The CA whose certificates customers may show (AUTH EXTERNAL)."),
+  });
+
+const serveIn = (folder: string) =>
+  z.strictObject({
+    listen: z
+      .array(listener())
+      .min(1, "it is empty; write at least one listener")
+      .describe("Where to listen."),
+    customers: z.array(customerIn(folder)).default([]).describe("Who may call, and for which domains."),
+    limits: limits().prefault({}).describe("What one message, one address and all together may take."),
+    auth: z
+      .strictObject({
+        cramMd5: z
+          .boolean()
+          .default(true)
+          .describe(
+            "Offer CRAM-MD5: old customers such as fetchmail know nothing else; without it passwords need TLS.",
+          ),
+      })
+      .prefault({})
+      .describe("How customers prove who they are."),
+  });
+
+const listener = () =>
+  z.strictObject({
+    service: z
+      .enum(["odmr", "intake", "lmtp"])
+      .describe(
+        "odmr: customers call here; intake: SMTP from the world; lmtp: from a mail server beside us.",
+      ),
+    address: endpoint().describe("host:port, [v6]:port or unix:/path."),
+    tls: z
+      .enum(["starttls", "implicit", "none"])
+      .optional()
+      .describe("starttls where there is a certificate, else none; implicit: TLS from the first octet."),
+    requireTls: z
+      .boolean()
+      .optional()
+      .describe("Refuse customers and mail before TLS; true for odmr with starttls, else false."),
+    networks: z
+      .array(network())
+      .optional()
+      .describe("Who may connect; without it everybody, but for lmtp only this host."),
+    bareLineEnds: z
+      .enum(["refuse", "normalise"])
+      .default("refuse")
+      .describe("A lone CR or LF in a message; normalise only for a mail server that you trust."),
+  });
+
+const customerIn = (folder: string) =>
+  z.strictObject({
+    name: name().describe("The customer's name, and the user it authenticates as."),
+    domains: z
+      .array(domain())
+      .min(1, "it is empty; write at least one domain")
+      .describe("The domains it may ask for."),
+    password: passwordIn(folder).optional().describe("A file with the password, on one line."),
+    scram: z
+      .string()
+      .regex(
+        /^SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$/,
+        "this is no SCRAM verifier; make one with odmr passwd --scram",
+      )
+      .optional()
+      .describe("Instead of the password: its verifier (no CRAM-MD5 then)."),
+    certificate: clientCertificate()
+      .optional()
+      .describe("Its TLS certificate: the fingerprint, or a name by tls.clientCa."),
+    recipients: z
+      .union([z.literal("any"), z.array(addressPattern())], {
+        error: () => 'this is neither; write any, or a list such as ["bob@example.org", "*@example.com"]',
+      })
+      .default("any")
+      .describe("Which addresses of its domains exist: any, or a list with globs."),
+    hold: duration().prefault("30d").describe("How long mail waits before it goes back to its sender."),
+    quota: size().prefault("2GiB").describe("How much of it may wait at once."),
+    compatibility: z
+      .enum(["auto", "bdat", "plain"])
+      .default("auto")
+      .describe(
+        "auto: what the customer announces; bdat: BDAT for foreign ones too; plain: line by line, for fetchmail.",
+      ),
+    order: z.enum(["oldest", "small"]).default("oldest").describe("What goes first in a turn."),
+  });
+
+/** A fingerprint alone, `{ fingerprint }`, or `{ name }` for a certificate by tls.clientCa. */
+const clientCertificate = () =>
+  z.union(
+    [
+      fingerprint().transform((value) => ({ fingerprint: value })),
+      z.strictObject({ fingerprint: fingerprint() }),
+      z.strictObject({ name: z.string().min(1) }),
+    ],
+    { error: () => 'this is no certificate; write "sha256:…" (64 hex digits) or { name: home.example.org }' },
+  );
+
+const limits = () =>
+  z.strictObject({
+    messageSize: size().prefault("50MiB").describe("The largest message, announced as SIZE."),
+    recipients: count()
+      .min(100, "it must be 100 at least (RFC 5321 §4.5.3.1.8)")
+      .default(1000)
+      .describe("In one transaction."),
+    connections: count().default(1000).describe("At once, over all listeners."),
+    perAddress: count().default(20).describe("At once, from one address."),
+  });
+
+const pullIn = (folder: string) =>
+  z.strictObject({
+    accounts: z
+      .array(accountIn(folder))
+      .min(1, "it is empty; write at least one account")
+      .describe("The providers to call."),
+  });
+
+const accountIn = (folder: string) =>
+  z.strictObject({
+    name: name().describe("What `odmr pull NAME` calls it."),
+    provider: provider().describe("The relay, host or host:port; the port is 366."),
+    tls: z
+      .enum(["starttls", "implicit", "none"])
+      .default("starttls")
+      .describe("implicit: TLS from the first octet; none: only on this host and in tests."),
+    user: z.string().min(1, "it is empty; write the user").optional().describe("Who we are to the provider."),
+    password: passwordIn(folder).optional().describe("A file with the password, on one line."),
+    ca: file(folder).optional().describe("The CA of the provider's certificate, PEM; else the system's."),
+    pin: fingerprint()
+      .optional()
+      .describe("The provider's very certificate, by its SHA-256 fingerprint, instead of a CA."),
+    certificate: z
+      .strictObject({
+        file: file(folder).describe("The certificate, PEM."),
+        key: file(folder).describe("Its private key, PEM."),
+      })
+      .optional()
+      .describe("Our own certificate, for AUTH EXTERNAL."),
+    domains: z
+      .array(domain())
+      .min(1, "it is empty; write at least one domain")
+      .describe("The domains that are taken from this provider."),
+    askAll: z.boolean().default(false).describe("Ask for all that is ours instead of naming the domains."),
+    hostname: hostname().optional().describe("Our name to this provider, if another than above."),
+    deliver: z
+      .array(
+        z.strictObject({
+          match: addressPattern().describe('Recipients: bob@example.org, *@example.org, or "*".'),
+          to: target(folder).describe(
+            "lmtp://host:port, lmtp:/socket, smtp://host:port, maildir:/path, mbox:/path, command:[…].",
+          ),
+        }),
+      )
+      .min(1, 'it is empty; write [{ match: "*", to: "maildir:/var/mail/{domain}/{local}" }]')
+      .describe("Where mail goes; the first rule that matches counts."),
+    messageSize: size().prefault("50MiB").describe("The largest message that we take, announced as SIZE."),
+  });
+
+const passwordIn = (folder: string) =>
+  z.strictObject(
+    { file: file(folder).describe("Its name.") },
+    {
+      error: (issue) =>
+        issue.code === "invalid_type"
+          ? "it is not written here; write { file: /etc/odmr/home.secret }"
+          : undefined,
+    },
+  );
+
+const name = () =>
+  z
+    .string()
+    .regex(
+      /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/,
+      "this is no name; write letters, digits, . _ @ and -, such as home",
+    );
