@@ -92,7 +92,7 @@ export type ServerEvent =
   | { readonly type: "wait"; readonly domains: readonly string[] }
   /** QUIT was given and answered; the session has ended. */
   | { readonly type: "quit" }
-  /** The session ended by the peer's fault; a last reply is ready if one could be given. `transaction`: a draft is to be dropped. */
+  /** The session ended by the peer's fault; a last reply is ready if one could be given. A `reset` came before if there was a transaction. */
   | { readonly type: "failed"; readonly why: string };
 
 export interface ServerSession extends Session<ServerEvent> {

@@ -1,0 +1,107 @@
+/** Delivery to an SMTP or LMTP server that we dial when there is something for it, and dial again when the line broke. */
+// At least once: what was under way when the line broke is deferred, and may then come twice.
+import type { Connection } from "../net/connection.ts";
+import { ConnectionError } from "../net/connection.ts";
+import { LineError, Talk } from "../net/talk.ts";
+import { isPositive, type Reply, reply, replyLine } from "../wire/reply.ts";
+import { type Delivery, type Outcome, type Parcel, sameForAll } from "./delivery.ts";
+import { lineDelivery } from "./line.ts";
+
+export interface Hop {
+  readonly dialect: "SMTP" | "LMTP";
+  /** For messages: "lmtp://127.0.0.1:24". */
+  readonly name: string;
+  /** Our name in EHLO or LHLO. */
+  readonly hostname: string;
+  dial(): Promise<Connection>;
+}
+
+export function dialled(hop: Hop): Delivery {
+  return new Dialled(hop);
+}
+
+/** Whether the hop can be reached and greets us. @returns why not, or undefined. */
+export async function hopTrouble(hop: Hop): Promise<string | undefined> {
+  try {
+    await (await open(hop)).close();
+    return undefined;
+  } catch (fault) {
+    return replyLine(trouble(hop, fault));
+  }
+}
+
+/** A hop that could not be reached is not dialled again for each of the messages that wait behind. */
+const RESPITE = 16;
+
+interface Line {
+  readonly talk: Talk;
+  readonly delivery: Delivery;
+}
+
+class Dialled implements Delivery {
+  readonly #hop: Hop;
+  #line: Promise<Line> | undefined;
+  #spared = 0;
+  #lastTrouble: Reply | undefined;
+
+  constructor(hop: Hop) {
+    this.#hop = hop;
+  }
+
+  async deliver(parcel: Parcel): Promise<readonly Outcome[]> {
+    if (this.#lastTrouble !== undefined && this.#spared++ < RESPITE)
+      return sameForAll(parcel, "deferred", this.#lastTrouble);
+    this.#spared = 0;
+    this.#line ??= this.#open();
+    const line = this.#line;
+    try {
+      const { talk, delivery } = await line;
+      this.#lastTrouble = undefined;
+      const outcomes = await delivery.deliver(parcel);
+      if (talk.error !== undefined) this.#forget(line);
+      return outcomes.map((outcome) =>
+        outcome.result === "unanswered" ? { ...outcome, result: "deferred" } : outcome,
+      );
+    } catch (fault) {
+      this.#forget(line);
+      this.#lastTrouble = trouble(this.#hop, fault);
+      return sameForAll(parcel, "deferred", this.#lastTrouble);
+    }
+  }
+
+  async close(): Promise<void> {
+    const line = await this.#line?.catch(() => undefined);
+    await line?.delivery.close();
+  }
+
+  async #open(): Promise<Line> {
+    const talk = await open(this.#hop);
+    return { talk, delivery: lineDelivery(talk, { compatibility: "auto" }) };
+  }
+
+  #forget(line: Promise<Line>): void {
+    if (this.#line === line) this.#line = undefined;
+  }
+}
+
+async function open(hop: Hop): Promise<Talk> {
+  const talk = new Talk(await hop.dial(), hop.dialect);
+  try {
+    const greeting = await talk.greeting();
+    if (!isPositive(greeting)) throw new LineError("closed", "refuses the call", greeting);
+    const hello = await talk.ask({ verb: hop.dialect === "LMTP" ? "LHLO" : "EHLO", name: hop.hostname });
+    if (!isPositive(hello)) throw new LineError("closed", "refuses our name", hello);
+    return talk;
+  } catch (fault) {
+    talk.connection.destroy();
+    throw fault;
+  }
+}
+
+function trouble(hop: Hop, fault: unknown): Reply {
+  if (fault instanceof LineError && fault.reply !== undefined)
+    return reply(451, "4.4.1", `${hop.name}: ${replyLine(fault.reply)}`);
+  if (fault instanceof LineError || fault instanceof ConnectionError)
+    return reply(451, "4.4.1", `${hop.name}: ${fault.message}`);
+  throw fault;
+}

@@ -1,0 +1,109 @@
+/** The only loop that reads for a server session: octets in, events to whoever answers them, replies out. */
+// It reads only when the session can use more: that is the back-pressure from the disk to the peer's network card.
+import type { ServerEvent, ServerSession } from "../smtp/session.ts";
+import { type Reply, reply } from "../wire/reply.ts";
+import { type Connection, ConnectionError } from "./connection.ts";
+
+/** How long a peer may let us wait, in milliseconds (RFC 5321 §4.5.3.2.7: five minutes). */
+export interface Patience {
+  readonly read: number;
+  readonly write: number;
+}
+
+export const patience: Patience = { read: 300_000, write: 300_000 };
+
+/** How a driven session ended; `why` is for the log. */
+export type Ending = { readonly type: "turned" } | { readonly type: "over"; readonly why: string };
+
+export class Drive {
+  readonly session: ServerSession;
+  readonly connection: Connection;
+  readonly #patience: Patience;
+  #settled: (() => void) | undefined;
+  #writing: Promise<void> | undefined;
+  #broken: ConnectionError | undefined;
+  #stopping = false;
+
+  constructor(session: ServerSession, connection: Connection, limits: Patience = patience) {
+    this.session = session;
+    this.connection = connection;
+    this.#patience = limits;
+  }
+
+  /**
+   * Runs until the session turns or ends; every event is answered (awaited) before the next is asked for.
+   * Afterwards what is owed has been settled or the peer is gone; the connection is left to the caller.
+   */
+  async run(answer: (event: ServerEvent) => Promise<void> | void): Promise<Ending> {
+    let why = "closed";
+    for (;;) {
+      for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
+        if (event.type === "quit") why = "quit";
+        if (event.type === "failed") why = event.why;
+        const answered = answer(event);
+        if (answered !== undefined) await answered;
+      }
+      await this.#flush();
+      if (this.session.turned) return { type: "turned" };
+      if (this.session.ended && this.session.owed === 0)
+        return { type: "over", why: this.#broken?.message ?? why };
+      if (this.session.ended || this.session.blocked) await this.#settlement();
+      else await this.#read();
+    }
+  }
+
+  /** To be called after session.settle(): replies leave, and a loop that waited goes on. */
+  wake(): void {
+    void this.#flush();
+    this.#settled?.();
+    this.#settled = undefined;
+    if (this.#stopping) this.#leave();
+  }
+
+  /** Ends the session from our side: what is owed is still settled and answered, then the farewell goes out. */
+  stop(farewell: Reply): void {
+    if (this.session.ended || this.session.turned) return;
+    this.#stopping = true;
+    this.session.shut(farewell);
+    this.#leave();
+  }
+
+  /** The loop may be waiting for octets: closing the connection ends that wait. */
+  #leave(): void {
+    if (this.session.owed === 0) void this.#flush().then(() => this.connection.close());
+  }
+
+  #settlement(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#settled = resolve;
+    });
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const bytes = await this.connection.read(this.#patience.read);
+      if (bytes === undefined) this.session.feedEnd();
+      else this.session.feed(bytes);
+    } catch (fault) {
+      this.#lost(fault);
+    }
+  }
+
+  /** Writes what is ready. A line that cannot be written to is a line whose peer is gone. */
+  async #flush(): Promise<void> {
+    const bytes = this.session.flush();
+    if (bytes.length === 0) return this.#writing;
+    if (this.#broken !== undefined) return;
+    const writing = this.connection.write(bytes, this.#patience.write).catch((fault) => this.#lost(fault));
+    this.#writing = writing;
+    await writing;
+    if (this.#writing === writing) this.#writing = undefined;
+  }
+
+  #lost(fault: unknown): void {
+    if (!(fault instanceof ConnectionError)) throw fault;
+    this.#broken = fault;
+    if (fault.fault === "timeout") this.session.shut(reply(421, "4.4.2", "You took too long"));
+    this.session.feedEnd();
+  }
+}

@@ -1,0 +1,60 @@
+/** ATRN, decided: whose mail is asked for, may it be asked for, and is there any (RFC 2645 §5.2.1). */
+// One domain that is not the customer's, and nothing at all moves; the reply does not tell whether anybody has it.
+import type { Claim } from "../spool/spool.ts";
+import { type Reply, reply } from "../wire/reply.ts";
+import { type Customer, laneOf } from "./customers.ts";
+import type { Relay } from "./relay.ts";
+
+/** A turn that was granted: the claim is ours until it is released. */
+export interface Turn {
+  readonly customer: Customer;
+  readonly claim: Claim;
+  readonly holder: string;
+}
+
+export interface Decision {
+  readonly reply: Reply;
+  readonly turn?: Turn;
+}
+
+const answers = {
+  turning: reply(250, "2.0.0", "OK now reversing the connection"),
+  notYours: reply(450, "4.7.1", "ATRN request refused"),
+  cannotSay: reply(451, "4.3.0", "Unable to process ATRN request now"),
+  empty: reply(453, "4.0.0", "You have no mail"),
+  busy: reply(453, "4.0.0", "You have no mail that another session is not delivering"),
+} as const;
+
+/** A lease outlives its turn by this much if the relay dies. */
+const LEASE = 10 * 60_000;
+
+export async function decideTurn(relay: Relay, user: string, domains: readonly string[]): Promise<Decision> {
+  const customer = relay.book.customers.named(user);
+  const own = new Set(customer?.domains);
+  if (customer === undefined || !domains.every((domain) => own.has(domain)))
+    return { reply: answers.notYours };
+  const holder = `turn/${hex(relay.random.bytes(8))}`;
+  try {
+    const claim = await relay.spool.claim(
+      {
+        lane: laneOf(customer),
+        order: customer.order,
+        lease: LEASE,
+        ...(domains.length > 0 && { domains }),
+      },
+      holder,
+    );
+    if (claim === "empty" || claim === "busy") return { reply: answers[claim] };
+    return { reply: answers.turning, turn: { customer, claim, holder } };
+  } catch (fault) {
+    relay.log.log("error", "turn impossible", {
+      user,
+      why: fault instanceof Error ? fault.message : String(fault),
+    });
+    return { reply: answers.cannotSay };
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,52 @@
+/** The customers of a relay: whose mail is held here, and who may ask for which of it. */
+// The relay takes in mail for these domains and for no others: that is what keeps it from being an open relay.
+import type { Compatibility } from "../delivery/line.ts";
+import type { Lane } from "../spool/spool.ts";
+import { type Address, domainOf, matchesGlob } from "../wire/address.ts";
+
+export interface Customer {
+  /** Also the user name of its logins. */
+  readonly name: string;
+  /** In lower case. */
+  readonly domains: readonly string[];
+  /** Globs over whole addresses; undefined: any recipient of the domains. */
+  readonly recipients: readonly string[] | undefined;
+  /** How long its mail is held, in milliseconds. */
+  readonly hold: number;
+  /** Octets that are held at most; undefined: no limit. */
+  readonly quota: number | undefined;
+  readonly compatibility: Compatibility;
+  readonly order: "oldest" | "small";
+}
+
+export class Customers {
+  readonly #named = new Map<string, Customer>();
+  readonly #ofDomain = new Map<string, Customer>();
+
+  constructor(customers: readonly Customer[]) {
+    for (const customer of customers) {
+      this.#named.set(customer.name, customer);
+      for (const domain of customer.domains) this.#ofDomain.set(domain, customer);
+    }
+  }
+
+  named(name: string): Customer | undefined {
+    return this.#named.get(name);
+  }
+
+  /** Whose recipient this is, by its domain. */
+  of(address: Address): Customer | undefined {
+    return this.#ofDomain.get(domainOf(address));
+  }
+
+  [Symbol.iterator](): IterableIterator<Customer> {
+    return this.#named.values();
+  }
+}
+
+export function takes(customer: Customer, address: Address): boolean {
+  return customer.recipients?.some((glob) => matchesGlob(glob, address)) ?? true;
+}
+
+/** Where a customer's mail waits for its call. */
+export const laneOf = (customer: Customer): Lane => ({ direction: "turn", customer: customer.name });

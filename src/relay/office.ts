@@ -1,0 +1,115 @@
+/** The relay at work: its doors open, sessions come and go, and what has waited too long is given up. */
+import type { Connection, Peer } from "../net/connection.ts";
+import { type ListenAddress, type Listener, listen } from "../net/listen.ts";
+import { pause } from "../platform/clock.ts";
+import { receive } from "./reception.ts";
+import type { Book, DoorSettings, Relay } from "./relay.ts";
+
+export interface DoorPlan extends DoorSettings {
+  readonly address: ListenAddress;
+  /** TLS from the first octet, with the book's certificate. */
+  readonly implicitTls: boolean;
+  /** Whether this peer may come in at all. */
+  readonly admits: (peer: Peer) => boolean;
+}
+
+export interface OfficePlan {
+  readonly doors: readonly DoorPlan[];
+  readonly maxConnections: number;
+  readonly perAddress: number;
+}
+
+export interface Office {
+  /** Where each door listens, in the order of the plan. */
+  readonly addresses: readonly Peer[];
+  /** Sessions from now on see this book; running ones keep theirs. */
+  renew(book: Book): void;
+  /** Closes the doors, lets sessions say goodbye and turns finish what is in flight. Resolves when all are gone. */
+  close(): Promise<void>;
+}
+
+/** How often mail is looked through for what has outlived its hold time, in milliseconds. */
+const EXPIRY = 60_000;
+
+/** @param relay all but what the office itself decides: its book may be renewed, and it is stopped by close() */
+export async function openOffice(relay: Omit<Relay, "stopping">, plan: OfficePlan): Promise<Office> {
+  const stop = new AbortController();
+  const sessions = new Set<Promise<void>>();
+  let book = relay.book;
+
+  const enter = (door: DoorPlan, connection: Connection): Promise<void> => {
+    if (!door.admits(connection.peer)) {
+      relay.log.log("warn", "not admitted", { peer: connection.peer.address, service: door.service });
+      connection.destroy();
+      return Promise.resolve();
+    }
+    const session = receive({ ...relay, book, stopping: stop.signal }, door, connection);
+    const gone = session.then(
+      () => void sessions.delete(gone),
+      () => void sessions.delete(gone),
+    );
+    sessions.add(gone);
+    return session;
+  };
+
+  const opened: Listener[] = [];
+  try {
+    for (const door of plan.doors)
+      opened.push(await openDoor(relay, plan, door, (connection) => enter(door, connection)));
+  } catch (fault) {
+    await Promise.all(opened.map((listener) => listener.close()));
+    throw fault;
+  }
+  const expiry = expireNowAndThen(relay, stop.signal);
+
+  return {
+    addresses: opened.map(({ address }) => address),
+    renew(next) {
+      book = next;
+      for (const [i, { implicitTls }] of plan.doors.entries())
+        if (implicitTls && next.tls) opened[i]!.replaceTls(next.tls);
+    },
+    async close() {
+      await Promise.all(opened.map((listener) => listener.close()));
+      stop.abort();
+      await Promise.all(sessions);
+      await expiry;
+    },
+  };
+}
+
+function openDoor(
+  { clock, log, book }: Omit<Relay, "stopping">,
+  plan: OfficePlan,
+  door: DoorPlan,
+  onConnection: (connection: Connection) => Promise<void>,
+): Promise<Listener> {
+  return listen({
+    address: door.address,
+    clock,
+    maxConnections: plan.maxConnections,
+    perAddress: plan.perAddress,
+    ...(door.implicitTls && book.tls && { tls: book.tls }),
+    onConnection,
+    onError: (error, peer) =>
+      log.log("warn", "connection failed", {
+        peer: peer.address,
+        service: door.service,
+        why: error instanceof Error ? error.message : String(error),
+      }),
+  });
+}
+
+async function expireNowAndThen(
+  { spool, clock, log }: Omit<Relay, "stopping">,
+  stopping: AbortSignal,
+): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      for (const id of await spool.expire(clock.now())) log.log("warn", "expired", { id });
+    } catch (fault) {
+      log.log("error", "expiry failed", { why: fault instanceof Error ? fault.message : String(fault) });
+    }
+    await pause(clock, EXPIRY, stopping);
+  }
+}

@@ -1,0 +1,114 @@
+/** The pump: what a claim gives goes to a delivery, several messages in flight, and each is settled by its own outcome. */
+// The window bounds what is in flight by count and by octets; one message of any size always fits.
+import type { Delivery, Outcome } from "../delivery/delivery.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
+import type { Log } from "../platform/log.ts";
+import type { Claim, Held, Settlement } from "../spool/spool.ts";
+import { replyLine } from "../wire/reply.ts";
+
+/** When a recipient that was answered 4xx is due again; `attempts` were made before this one. */
+export type Backoff = (attempts: number) => number;
+
+export interface PumpOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly backoff: Backoff;
+  /** Messages in flight at most. */
+  readonly window: number;
+  /** Messages in all at most: a turn has an end, however fast mail arrives. */
+  readonly most?: number;
+  /** Once aborted, no further message is taken; those in flight are finished. */
+  readonly stopping?: AbortSignal;
+  /** Told of every message that was settled: progress, logs. */
+  readonly settled?: (held: Held, outcomes: readonly Outcome[]) => void;
+}
+
+/** What a run came to, in messages' recipients; `octets` of messages that at least one recipient got. */
+export interface Tally {
+  delivered: number;
+  deferred: number;
+  refused: number;
+  unanswered: number;
+  messages: number;
+  octets: number;
+}
+
+const OCTETS_IN_FLIGHT = 8 * 1_048_576;
+
+const eventOf = {
+  delivered: "delivered",
+  deferred: "deferred",
+  refused: "refused",
+  unanswered: "kept",
+} as const;
+
+/** Drains a claim until nothing is due, the window of messages is used up, or the next hop is gone. The claim is released. */
+export async function pump(claim: Claim, delivery: Delivery, options: PumpOptions): Promise<Tally> {
+  const tally: Tally = { delivered: 0, deferred: 0, refused: 0, unanswered: 0, messages: 0, octets: 0 };
+  const inFlight = new Set<Promise<void>>();
+  let octets = 0;
+  const most = options.most ?? Number.POSITIVE_INFINITY;
+  const goesOn = (taken: number) =>
+    taken < most && tally.unanswered === 0 && options.stopping?.aborted !== true;
+
+  const carry = async (held: Held): Promise<void> => {
+    octets += held.size;
+    try {
+      const outcomes = await delivery.deliver(held);
+      note(held, outcomes);
+      await claim.settle(held, settlements(held, outcomes, options));
+    } finally {
+      octets -= held.size;
+    }
+  };
+
+  const note = (held: Held, outcomes: readonly Outcome[]): void => {
+    for (const { result, to, reply } of outcomes) {
+      tally[result]++;
+      options.log.log("info", eventOf[result], { id: held.id, to, reply: replyLine(reply) });
+    }
+    if (outcomes.some(({ result }) => result === "delivered")) {
+      tally.messages++;
+      tally.octets += held.size;
+    }
+    options.settled?.(held, outcomes);
+  };
+
+  try {
+    for (let taken = 0; goesOn(taken); taken++) {
+      while (inFlight.size > 0 && (inFlight.size >= options.window || octets >= OCTETS_IN_FLIGHT))
+        await Promise.race(inFlight);
+      const held = (await claim.next()) ?? (await afterFlight(claim, inFlight));
+      if (held === undefined) break;
+      const carried: Promise<void> = carry(held).finally(() => inFlight.delete(carried));
+      inFlight.add(carried);
+    }
+    await Promise.all(inFlight);
+    return tally;
+  } finally {
+    await Promise.allSettled(inFlight);
+    await claim.release();
+  }
+}
+
+/** Mail may have arrived while the last messages were under way: asks once more after them. */
+async function afterFlight(claim: Claim, inFlight: ReadonlySet<Promise<void>>): Promise<Held | undefined> {
+  await Promise.all(inFlight);
+  return claim.next();
+}
+
+function settlements(
+  held: Held,
+  outcomes: readonly Outcome[],
+  { clock, backoff }: PumpOptions,
+): readonly Settlement[] {
+  return outcomes.map((outcome, i) =>
+    outcome.result === "deferred"
+      ? { ...outcome, due: later(clock.now(), backoff, held.attempts[i] ?? 0) }
+      : outcome,
+  );
+}
+
+function later(now: Instant, backoff: Backoff, attempts: number): Instant {
+  return now + backoff(attempts);
+}

@@ -1,0 +1,251 @@
+/** One connection at one of the relay's doors, from the greeting to the end, through STARTTLS and, at the ODMR door, the turn. */
+// STARTTLS and the turn are the same act: this session is over, a fresh one takes the connection, and nothing is handed on.
+
+import { type Connection, ConnectionError } from "../net/connection.ts";
+import { Drive, patience } from "../net/drive.ts";
+import { type AuthStep, type ServerAuth, serverAuth, serverMechanisms } from "../smtp/sasl/server.ts";
+import { renewedServerSession, serverSession } from "../smtp/server.ts";
+import type { ServerEvent, ServerSession, ServerSettings } from "../smtp/session.ts";
+import { reply } from "../wire/reply.ts";
+import { Acceptor, type Speaker } from "./accept.ts";
+import { decideTurn, type Turn } from "./atrn.ts";
+import { customersDoor } from "./doors.ts";
+import type { DoorSettings, Relay } from "./relay.ts";
+import { drain } from "./turn.ts";
+
+/** Bodies whose commit may be under way while the next ones are read. */
+const OWED = 256;
+
+const answers = {
+  goAhead: reply(220, "2.0.0", "Ready to start TLS"),
+  noTls: reply(454, "4.7.0", "TLS is not available now"),
+  known: reply(235, "2.7.0", "Authentication succeeded"),
+  cancelled: reply(501, "5.7.0", "Authentication cancelled"),
+  acrossTheTurn: reply(421, "4.7.0", "Nobody speaks across the turn"),
+  stopping: reply(421, "4.3.2", "Going down, call again later"),
+  notHere: reply(502, "5.5.1", "Command not available here"),
+} as const;
+
+/** Serves one connection to its end and closes it. Trouble with the peer is logged, not thrown. */
+export async function receive(relay: Relay, door: DoorSettings, connection: Connection): Promise<void> {
+  let line: Connection | undefined = connection;
+  let renewed = false;
+  try {
+    while (line !== undefined) {
+      const reception: Reception = new Reception(relay, door, line, renewed);
+      line = await reception.run();
+      renewed = true;
+    }
+  } catch (fault) {
+    if (!(fault instanceof ConnectionError)) throw fault;
+    relay.log.log("info", "connection lost", { peer: connection.peer.address, why: fault.message });
+  } finally {
+    await (line ?? connection).close();
+  }
+}
+
+class Reception {
+  readonly #relay: Relay;
+  readonly #door: DoorSettings;
+  readonly #connection: Connection;
+  readonly #session: ServerSession;
+  readonly #drive: Drive;
+  readonly #acceptor: Acceptor;
+  readonly #greet: boolean;
+  #helo = "";
+  #verb: "EHLO" | "HELO" | "LHLO" = "HELO";
+  #user: string | undefined;
+  #auth: ServerAuth | undefined;
+  #next: "tls" | Turn | undefined;
+
+  constructor(relay: Relay, door: DoorSettings, connection: Connection, renewed: boolean) {
+    this.#relay = relay;
+    this.#door = door;
+    this.#connection = connection;
+    this.#greet = !renewed;
+    this.#session = (renewed ? renewedServerSession : serverSession)(this.#settings());
+    this.#drive = new Drive(this.#session, connection, patience);
+    const recipients = customersDoor(relay.book.customers, relay.spool);
+    this.#acceptor = new Acceptor(
+      this.#drive,
+      recipients,
+      relay,
+      () => this.#speaker(),
+      door.service === "lmtp" ? "lmtp" : undefined,
+    );
+  }
+
+  /** @returns the connection on which the next session begins, or undefined at the end. */
+  async run(): Promise<Connection | undefined> {
+    const stop = () => this.#drive.stop(answers.stopping);
+    this.#relay.stopping.addEventListener("abort", stop);
+    try {
+      return await this.#serve();
+    } finally {
+      this.#relay.stopping.removeEventListener("abort", stop);
+    }
+  }
+
+  async #serve(): Promise<Connection | undefined> {
+    if (this.#greet)
+      this.#session.greet(reply(220, undefined, `${this.#relay.hostname} ${greetingOf[this.#door.service]}`));
+    const ending = await this.#drive.run((event) => this.#answer(event));
+    if (ending.type === "over") {
+      this.#log("debug", "session over", { why: ending.why });
+      if (this.#next !== "tls") await this.#next?.claim.release();
+      return undefined;
+    }
+    if (this.#next === "tls") return this.#upgrade();
+    await drain(this.#relay, this.#next!, this.#connection);
+    return undefined;
+  }
+
+  #settings(): ServerSettings {
+    const { book, hostname } = this.#relay;
+    const { tls } = this.#connection;
+    return {
+      service: this.#door.service,
+      hostname,
+      secure: tls !== undefined,
+      startTls: this.#door.startTls && tls === undefined && book.tls !== undefined,
+      requireTls: this.#door.requireTls,
+      mechanisms: this.#door.service === "odmr" ? this.#mechanisms() : [],
+      sizeLimit: book.messageSize,
+      recipientLimit: book.recipients,
+      bareLineEnds: this.#door.bareLineEnds,
+      owedLimit: OWED,
+      ledger: false,
+    };
+  }
+
+  #mechanisms(): readonly string[] {
+    const { tls } = this.#connection;
+    return serverMechanisms({
+      secure: tls !== undefined,
+      certificate: this.#certificateUser() !== undefined,
+      exporter: tls?.exporter !== undefined,
+      cramMd5: this.#relay.book.cramMd5,
+    });
+  }
+
+  #certificateUser(): string | undefined {
+    const certificate = this.#connection.tls?.certificate;
+    return certificate && this.#relay.book.credentials.userOfCertificate(certificate);
+  }
+
+  #speaker(): Speaker {
+    const { tls, peer } = this.#connection;
+    return {
+      helo: this.#helo,
+      verb: this.#verb,
+      address: peer.address,
+      ...(this.#user !== undefined && { user: this.#user }),
+      ...(tls && { tls: { protocol: tls.protocol, cipher: tls.cipher } }),
+    };
+  }
+
+  #answer(event: ServerEvent): Promise<void> | void {
+    switch (event.type) {
+      case "greeted":
+        this.#helo = event.name;
+        this.#verb = event.verb;
+        return;
+      case "auth":
+        return this.#begin(event.mechanism, event.initial);
+      case "response":
+        return event.bytes === undefined
+          ? this.#session.reply(answers.cancelled)
+          : this.#step(this.#auth!, event.bytes);
+      case "starttls":
+        return this.#startTls();
+      case "atrn":
+        return this.#atrn(event.domains);
+      case "etrn":
+      case "wait":
+        return this.#session.reply(answers.notHere);
+      case "failed":
+        return this.#log("warn", "session failed", { why: event.why });
+      case "quit":
+        return;
+      default:
+        return this.#acceptor.answer(event);
+    }
+  }
+
+  #startTls(): void {
+    if (this.#relay.book.tls === undefined) return this.#session.reply(answers.noTls);
+    if (this.#connection.pending > 0) return this.#injected();
+    this.#next = "tls";
+    this.#session.reply(answers.goAhead);
+  }
+
+  async #upgrade(): Promise<Connection> {
+    return this.#connection.startTls({ as: "server", tls: this.#relay.book.tls! }, patience.read);
+  }
+
+  #begin(mechanism: string, initial: Uint8Array | undefined): void {
+    const exporter = this.#connection.tls?.exporter;
+    const certificateUser = this.#certificateUser();
+    this.#auth = serverAuth(mechanism, {
+      secretOf: (user) => this.#relay.book.credentials.secretOf(user),
+      nonce: this.#relay.random.bytes(18),
+      hostname: this.#relay.hostname,
+      now: this.#relay.clock.now(),
+      ...(exporter && { exporter }),
+      ...(certificateUser !== undefined && { certificateUser }),
+    })!;
+    return this.#step(this.#auth, initial);
+  }
+
+  #step(auth: ServerAuth, response: Uint8Array | undefined): void {
+    const step: AuthStep = auth.step(response);
+    switch (step.type) {
+      case "challenge":
+        return this.#session.challenge(step.bytes);
+      case "refused":
+        this.#log("warn", "authentication refused");
+        return this.#session.reply(step.reply);
+      case "accepted":
+        this.#user = step.user;
+        this.#log("info", "authenticated", { user: step.user });
+        return this.#session.authenticated(answers.known);
+      default:
+        step satisfies never;
+    }
+  }
+
+  async #atrn(domains: readonly string[]): Promise<void> {
+    const decision = await decideTurn(this.#relay, this.#user!, domains);
+    // What came while we were looking was not said in answer to our 250 (RFC 2645 §5.2.1.1).
+    if (this.#connection.pending > 0) {
+      if (decision.turn !== undefined) await decision.turn.claim.release();
+      return this.#injected();
+    }
+    this.#next = decision.turn;
+    this.#log("info", decision.turn === undefined ? "turn refused" : "turning", {
+      user: this.#user,
+      domains,
+      code: decision.reply.code,
+    });
+    this.#session.reply(decision.reply);
+  }
+
+  #injected(): void {
+    this.#log("warn", "session failed", { why: "octets across the turn" });
+    this.#session.shut(answers.acrossTheTurn);
+  }
+
+  #log(
+    level: "debug" | "info" | "warn",
+    event: string,
+    fields: Record<string, string | number | readonly string[] | undefined> = {},
+  ): void {
+    this.#relay.log.log(level, event, {
+      peer: this.#connection.peer.address,
+      service: this.#door.service,
+      ...fields,
+    });
+  }
+}
+
+const greetingOf = { odmr: "ESMTP ODMR", intake: "ESMTP", lmtp: "LMTP" } as const;

@@ -1,0 +1,39 @@
+/** What a relay is made of; every part of the provider's side is given this, and reads only what it needs. */
+import type { ServerTls } from "../net/connection.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Log } from "../platform/log.ts";
+import type { Random } from "../platform/random.ts";
+import type { Spool } from "../spool/spool.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Customers } from "./customers.ts";
+
+/** What the operator may change while the relay runs: the next session sees the new ones, a running one keeps its own. */
+export interface Book {
+  readonly customers: Customers;
+  readonly credentials: Credentials;
+  readonly tls: ServerTls | undefined;
+  readonly messageSize: number;
+  readonly recipients: number;
+  /** Offered in spite of its age: fetchmail knows nothing else (RFC 2645 §5.1.2). */
+  readonly cramMd5: boolean;
+}
+
+export interface Relay {
+  readonly hostname: string;
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly book: Book;
+  /** Aborted when the relay is to end: sessions say goodbye, turns send nothing new. */
+  readonly stopping: AbortSignal;
+}
+
+/** One door, as it was opened: what the listener's line of the configuration says of it. */
+export interface DoorSettings {
+  readonly service: "odmr" | "intake" | "lmtp";
+  /** STARTTLS is offered (where the book has a certificate). */
+  readonly startTls: boolean;
+  readonly requireTls: boolean;
+  readonly bareLineEnds: "refuse" | "normalise";
+}

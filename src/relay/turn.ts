@@ -1,0 +1,64 @@
+/** The turned line, at the provider: we are the client now, and the customer's mail leaves (RFC 2645 §5.3). */
+// The customer greets first. There is no turn back: after our QUIT both close.
+import { lineDelivery } from "../delivery/line.ts";
+import type { Connection } from "../net/connection.ts";
+import { LineError, Talk } from "../net/talk.ts";
+import { isPositive, replyLine } from "../wire/reply.ts";
+import type { Turn } from "./atrn.ts";
+import { afterRefusal } from "./backoff.ts";
+import { pump } from "./pump.ts";
+import type { Relay } from "./relay.ts";
+
+/** Messages in flight at most; the pump also bounds their octets. */
+const WINDOW = 512;
+/** Messages of one turn at most; mail that arrives while it runs goes out in it up to this. */
+const MOST = 1_000_000;
+
+/** Sends what the turn's claim holds over the line, says QUIT, and releases the claim. */
+export async function drain(
+  relay: Relay,
+  { customer, claim, holder }: Turn,
+  connection: Connection,
+): Promise<void> {
+  const { log, clock, random } = relay;
+  const started = clock.steady();
+  const talk = new Talk(connection);
+  try {
+    const refusal = await greet(talk, relay.hostname);
+    if (refusal !== undefined) {
+      log.log("warn", "turn failed", { customer: customer.name, why: refusal });
+      return;
+    }
+    const delivery = lineDelivery(talk, { compatibility: customer.compatibility, spool: relay.spool.id });
+    const tally = await pump(claim, delivery, {
+      clock,
+      log,
+      backoff: afterRefusal(random),
+      window: WINDOW,
+      most: MOST,
+      stopping: relay.stopping,
+    });
+    log.log("info", "turned", {
+      customer: customer.name,
+      holder,
+      ...tally,
+      ms: Math.round(clock.steady() - started),
+    });
+  } catch (fault) {
+    if (!(fault instanceof LineError)) throw fault;
+    log.log("warn", "turn failed", { customer: customer.name, why: fault.message });
+  } finally {
+    await claim.release();
+    await talk.close();
+  }
+}
+
+/** Waits for the customer's greeting and says EHLO. @returns why it cannot go on, or undefined. */
+async function greet(talk: Talk, hostname: string): Promise<string | undefined> {
+  const greeting = await talk.greeting();
+  if (!isPositive(greeting)) return `greeted with ${replyLine(greeting)}`;
+  const hello = await talk.ask({ verb: "EHLO", name: hostname });
+  if (isPositive(hello)) return undefined;
+  const plainly = await talk.ask({ verb: "HELO", name: hostname });
+  return isPositive(plainly) ? undefined : `EHLO was answered ${replyLine(hello)}`;
+}

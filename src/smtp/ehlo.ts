@@ -1,0 +1,56 @@
+/** What EHLO lists: how a server says it, and how a client reads it (RFC 5321 §4.1.1.1). */
+import { type Reply, reply } from "../wire/reply.ts";
+import type { Capabilities, ServerSettings, Service } from "./session.ts";
+
+/** Keywords that a door adds to those that all have. ATRN stands there before STARTTLS and AUTH too (RFC 2645 §5). */
+const ofDoor: Readonly<Record<Service, readonly string[]>> = {
+  odmr: ["ATRN"],
+  intake: [],
+  submission: [],
+  lmtp: [],
+  reversed: [],
+};
+
+export function ehloReply(settings: ServerSettings): Reply {
+  return reply(
+    250,
+    undefined,
+    settings.hostname,
+    "PIPELINING",
+    "8BITMIME",
+    "SMTPUTF8",
+    "CHUNKING",
+    "ENHANCEDSTATUSCODES",
+    "DSN",
+    `SIZE ${settings.sizeLimit}`,
+    ...(settings.startTls ? ["STARTTLS"] : []),
+    ...(settings.mechanisms.length > 0 ? [`AUTH ${settings.mechanisms.join(" ")}`] : []),
+    ...ofDoor[settings.service],
+    ...(settings.ledger ? ["XODMRID"] : []),
+  );
+}
+
+/** What the peer's EHLO or LHLO reply lists; of a HELO reply, nothing. */
+export function capabilities(of: Reply): Capabilities {
+  const keywords = new Map<string, readonly string[]>();
+  for (const line of of.text.slice(1)) {
+    // "AUTH=LOGIN" is how servers from before RFC 4954 list their mechanisms.
+    const [word = "", ...parameters] = line
+      .replace(/^AUTH=/i, "AUTH ")
+      .trim()
+      .split(/ +/);
+    if (word !== "")
+      keywords.set(word.toUpperCase(), [...(keywords.get(word.toUpperCase()) ?? []), ...parameters]);
+  }
+  const size = Number(keywords.get("SIZE")?.[0] ?? 0);
+  return {
+    name: of.text[0]?.split(" ")[0] ?? "",
+    keywords,
+    has: (keyword) => keywords.has(keyword),
+    size: Number.isSafeInteger(size) && size > 0 ? size : undefined,
+    mechanisms: (keywords.get("AUTH") ?? []).map((mechanism) => mechanism.toUpperCase()),
+  };
+}
+
+/** Nothing is known of a peer that only took HELO. */
+export const noCapabilities: Capabilities = capabilities(reply(250, undefined, ""));
