@@ -1,0 +1,8 @@
+/** What the runtimes cannot do, by name: a test that needs it is skipped there, and says why. */
+
+const onDeno = "Deno" in globalThis;
+
+/** Deno has no exportKeyingMaterial, and so no channel binding. */
+export const exportsKeyingMaterial = !onDeno;
+/** On Deno a paused TLS socket goes on receiving; plain TCP holds the peer back on both. */
+export const holdsBackTls = !onDeno;
