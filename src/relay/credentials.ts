@@ -3,7 +3,7 @@
 
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { hex } from "../smtp/sasl/octets.ts";
+import { encode, hex, same } from "../smtp/sasl/octets.ts";
 import type { Secret } from "../smtp/sasl/server.ts";
 import { ITERATIONS, makeVerifier, type Pbkdf2, type ScramVerifier } from "../smtp/sasl/verifier.ts";
 import { lowerAscii } from "../wire/domain.ts";
@@ -65,7 +65,10 @@ export class Credentials {
   userOfCertificate({ fingerprint, names, trusted }: ShownCertificate): string | undefined {
     const shown = new Set(trusted ? names.map(lowerAscii) : []);
     for (const { user, certificate } of this.#people.values()) {
-      if (certificate?.fingerprint !== undefined && digits(certificate.fingerprint) === digits(fingerprint))
+      if (
+        certificate?.fingerprint !== undefined &&
+        same(digits(certificate.fingerprint), digits(fingerprint))
+      )
         return user;
       if (certificate?.name !== undefined && shown.has(lowerAscii(certificate.name))) return user;
     }
@@ -86,14 +89,12 @@ export class Credentials {
   }
 
   #derived(what: string, user: string): Uint8Array {
-    return hmac(sha256, this.#secret, new TextEncoder().encode(`${what}\0${user}`));
+    return hmac(sha256, this.#secret, encode(`${what}\0${user}`));
   }
 }
 
 /** Fingerprints come with colons, in capitals and with a "sha256:" in front of them, or plain. */
-function digits(fingerprint: string): string {
-  return fingerprint
-    .toLowerCase()
-    .replace(/^sha256:/, "")
-    .replaceAll(":", "");
+function digits(fingerprint: string): Uint8Array {
+  const hex = fingerprint.toLowerCase().replace(/^sha256:/, "");
+  return encode(hex.replaceAll(":", ""));
 }
