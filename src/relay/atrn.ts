@@ -18,7 +18,6 @@ export interface Decision {
 }
 
 const answers = {
-  turning: reply(250, "2.0.0", "OK now reversing the connection"),
   notYours: reply(450, "4.7.1", "ATRN request refused"),
   cannotSay: reply(451, "4.3.0", "Unable to process ATRN request now"),
   empty: reply(453, "4.0.0", "You have no mail"),
@@ -45,7 +44,8 @@ export async function decideTurn(relay: Relay, user: string, domains: readonly s
       holder,
     );
     if (claim === "empty" || claim === "busy") return { reply: answers[claim] };
-    return { reply: answers.turning, turn: { customer, claim, holder } };
+    const { count } = relay.spool.usage(laneOf(customer));
+    return { reply: turning(count), turn: { customer, claim, holder } };
   } catch (fault) {
     relay.log.log("error", "turn impossible", {
       user,
@@ -53,6 +53,15 @@ export async function decideTurn(relay: Relay, user: string, domains: readonly s
     });
     return { reply: answers.cannotSay };
   }
+}
+
+/** One line: fetchmail reads just one (RFC 2645 §5.2.1). The count is for the customer's progress bar. */
+function turning(count: number): Reply {
+  return reply(
+    250,
+    "2.0.0",
+    `OK now reversing the connection, ${count} ${count === 1 ? "message" : "messages"}`,
+  );
 }
 
 function hex(bytes: Uint8Array): string {

@@ -2,7 +2,6 @@
 // It fails closed: without the TLS and the identity that the account asks for, no secret leaves and no mail moves.
 
 import { type ClientTls, type Connection, ConnectionError } from "../net/connection.ts";
-import { dial } from "../net/dial.ts";
 import { LineError, Talk } from "../net/talk.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
@@ -12,6 +11,7 @@ import type { Spool } from "../spool/spool.ts";
 import { isPositive, isTransient, type Reply, replyLine } from "../wire/reply.ts";
 import { CallError, type CallFault, type Taken } from "./callerror.ts";
 import { type House, takeIn } from "./house.ts";
+import { prepared } from "./password.ts";
 
 export interface Account {
   readonly name: string;
@@ -33,23 +33,25 @@ export interface Account {
 }
 
 export interface Caller {
+  /** A connection to the account's provider, under TLS already if `tls` is given. */
+  dial(account: Account, tls: ClientTls | undefined): Promise<Connection>;
   readonly spool: Spool;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Told while mail comes in. */
-  readonly progress?: (taken: Taken) => void;
+  /** Told while mail comes in; `expected` is how many messages the provider spoke of, if it did. */
+  readonly progress?: (taken: Taken, expected: number | undefined) => void;
 }
 
-/** Milliseconds for a connection and its handshake. */
-const DIAL = 60_000;
+/** Milliseconds for a handshake. */
+const HANDSHAKE = 60_000;
 
 /**
  * One call: asks for the mail of `ask` (none: all) and takes it in.
  * @returns what was taken; nothing at all if the provider had no mail. @throws CallError
  */
 export async function call(account: Account, ask: readonly string[], caller: Caller): Promise<Taken> {
-  const greeted = await meet(account, caller.clock);
+  const greeted = await meet(account, caller);
   let connection: Connection | undefined = greeted.connection;
   try {
     const talk = await secure(account, greeted);
@@ -62,7 +64,7 @@ export async function call(account: Account, ask: readonly string[], caller: Cal
       connection = undefined;
       return empty ?? refused(answer);
     }
-    return await takeIn(houseOf(account, ask, caller), connection);
+    return await takeIn(houseOf(account, ask, caller, answer), connection);
   } catch (fault) {
     throw callError(account, fault);
   } finally {
@@ -73,16 +75,10 @@ export async function call(account: Account, ask: readonly string[], caller: Cal
 const nothing: Taken = { messages: 0, octets: 0 };
 
 /** Dials and waits for the greeting. */
-async function meet(account: Account, clock: Clock): Promise<Talk> {
+async function meet(account: Account, caller: Caller): Promise<Talk> {
   try {
     const talk = new Talk(
-      await dial({
-        host: account.host,
-        port: account.port,
-        within: DIAL,
-        clock,
-        ...(account.tls === "implicit" && { tls: clientTls(account) }),
-      }),
+      await caller.dial(account, account.tls === "implicit" ? clientTls(account) : undefined),
     );
     const greeting = await talk.greeting().catch((fault: unknown) => giveUp(talk, fault));
     if (isPositive(greeting)) return talk;
@@ -111,7 +107,7 @@ async function secure(account: Account, talk: Talk): Promise<Talk> {
   if (!talk.turned)
     throw new CallError("protocol", `${where(account)} refuses STARTTLS: ${replyLine(answer)}`);
   const renewed = new Talk(
-    await talk.connection.startTls({ as: "client", tls: clientTls(account) }, DIAL),
+    await talk.connection.startTls({ as: "client", tls: clientTls(account) }, HANDSHAKE),
     "SMTP",
     "renewed",
   );
@@ -141,7 +137,7 @@ async function authenticate(account: Account, talk: Talk, random: Random): Promi
     user: account.user,
     secure: tls !== undefined,
     nonce: random.bytes(18),
-    ...(account.password !== undefined && { password: account.password }),
+    ...(account.password !== undefined && { password: prepared(account.password) }),
     ...(account.certificate !== undefined && { certificate: true }),
     ...(tls?.exporter && { exporter: tls.exporter }),
   });
@@ -189,14 +185,18 @@ function refused(answer: Reply): never {
   throw new CallError(fault as CallFault, `${text}: ${replyLine(answer)}`);
 }
 
-function houseOf(account: Account, ask: readonly string[], caller: Caller): House {
+function houseOf(account: Account, ask: readonly string[], caller: Caller, turning: Reply): House {
   const domains = ask.length > 0 ? ask : account.domains;
+  // Our own provider says how much waits; the text of a reply is for people, so this is no more than a hint.
+  const hint = /\b(\d{1,9}) messages?\b/.exec(turning.text.join(" "))?.[1];
+  const expected = hint === undefined ? undefined : Number(hint);
+  const { spool, clock, log, progress } = caller;
   return {
-    ...caller,
+    ...{ spool, clock, log, domains },
     hostname: account.hostname,
     account: account.name,
-    domains,
     messageSize: account.messageSize,
+    ...(progress && { progress: (taken) => progress(taken, expected) }),
   };
 }
 

@@ -1,0 +1,62 @@
+/** From the configuration to the relay's book: customers, what they log in with, certificates and limits. */
+// Read again at SIGHUP: a book that cannot be read leaves the old one in force.
+import { readFile, writeFile } from "node:fs/promises";
+import type { Config, Customer } from "../src/config/config.ts";
+import { readSecret } from "../src/config/secret.ts";
+import type { ServerTls } from "../src/net/connection.ts";
+import { pbkdf2Sha256 } from "../src/platform/hash.ts";
+import type { Random } from "../src/platform/random.ts";
+import { Credentials, type Person } from "../src/relay/credentials.ts";
+import { Customers } from "../src/relay/customers.ts";
+import type { Book } from "../src/relay/relay.ts";
+import { parseVerifier } from "../src/smtp/sasl/verifier.ts";
+
+type Serve = NonNullable<Config["serve"]>;
+
+/** @throws ConfigError, or the system's error for a file that cannot be read */
+export async function readBook(config: Config, serve: Serve, random: Random): Promise<Book> {
+  const people = await Promise.all(serve.customers.map(personOf));
+  const secret = await serverSecret(`${config.spool}.secret`, random);
+  return {
+    customers: new Customers(
+      serve.customers.map(({ recipients, ...rest }) => ({ ...rest, recipients: listOf(recipients) })),
+    ),
+    credentials: new Credentials(people, { pbkdf2: pbkdf2Sha256, secret }),
+    tls: config.tls && (await tlsOf(config.tls, serve)),
+    messageSize: serve.limits.messageSize,
+    recipients: serve.limits.recipients,
+    cramMd5: serve.auth.cramMd5,
+  };
+}
+
+const listOf = (recipients: Customer["recipients"]) => (recipients === "any" ? undefined : recipients);
+
+async function personOf({ name, password, scram, certificate }: Customer): Promise<Person> {
+  const verifier = scram === undefined ? undefined : parseVerifier(scram);
+  return {
+    user: name,
+    ...(password && { password: await readSecret(password.file) }),
+    ...(verifier && { verifier }),
+    ...(certificate && { certificate }),
+  };
+}
+
+async function tlsOf(tls: NonNullable<Config["tls"]>, serve: Serve): Promise<ServerTls> {
+  const [certificate, key] = await Promise.all([
+    readFile(tls.certificate, "utf8"),
+    readFile(tls.key, "utf8"),
+  ]);
+  const clientCa = tls.clientCa === undefined ? undefined : await readFile(tls.clientCa, "utf8");
+  const askClient = serve.customers.some((customer) => customer.certificate !== undefined);
+  return { certificate, key, askClient, ...(clientCa !== undefined && { clientCa }) };
+}
+
+/** What the salts of passwords are made with: the same after a restart, so that nobody learns from a salt who is known. */
+async function serverSecret(file: string, random: Random): Promise<Uint8Array> {
+  try {
+    await writeFile(file, random.bytes(32), { flag: "wx", mode: 0o600 });
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code !== "EEXIST") throw fault;
+  }
+  return readFile(file);
+}

@@ -1,0 +1,157 @@
+/** `odmr serve`: the relay. Opens the spool and the doors, and works until it is told to end. */
+// SIGHUP reads configuration and certificates anew; SIGTERM and SIGINT end it within ten seconds.
+import { BlockList, isIPv6 } from "node:net";
+import { buildCommand } from "@stricli/core";
+import type { Config, Listener } from "../src/config/config.ts";
+import { formatEndpoint } from "../src/config/endpoint.ts";
+import { ConfigError } from "../src/config/error.ts";
+import { loadConfig } from "../src/config/load.ts";
+import type { Peer } from "../src/net/connection.ts";
+import type { ListenAddress } from "../src/net/listen.ts";
+import { pause, systemClock } from "../src/platform/clock.ts";
+import { systemFiles } from "../src/platform/files.ts";
+import type { Log } from "../src/platform/log.ts";
+import { systemRandom } from "../src/platform/random.ts";
+import { type DoorPlan, type Office, type OfficePlan, openOffice } from "../src/relay/office.ts";
+import { openSpool } from "../src/spool/open.ts";
+import { readBook } from "./book.ts";
+import { type CommonFlags, type Context, commonFlags, helpText } from "./flags.ts";
+import { logOf } from "./log.ts";
+import { notify, type PassedSocket, passedSockets } from "./systemd.ts";
+
+type Serve = NonNullable<Config["serve"]>;
+
+/** What is being written may be finished; then the process ends whatever hangs. */
+const GRACE = 9_000;
+
+export const serveCommand = buildCommand<CommonFlags, [], Context>({
+  async func(flags) {
+    const log = logOf(flags, systemClock);
+    const config = await loadConfig(flags.config);
+    const serve = serveOf(config);
+    const spool = await openSpool({
+      path: config.spool,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+      files: systemFiles,
+      thread: "worker",
+      actor: "serve",
+    });
+    try {
+      const book = await readBook(config, serve, systemRandom);
+      const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
+      const office = await openOffice(relay, planOf(serve));
+      announce(office, serve, log);
+      await notify("READY=1");
+      await untilToldToEnd(() => reload(flags.config, office, log));
+      log.log("info", "ending");
+      await notify("STOPPING=1");
+      await Promise.race([office.close(), pause(systemClock, GRACE)]);
+    } finally {
+      await spool.close();
+    }
+    process.exit(0);
+  },
+  parameters: { flags: commonFlags },
+  docs: {
+    brief: "Run the relay: take mail in, hold it, hand it over when its customer calls",
+    fullDescription: helpText(
+      "Listens where the configuration says, takes in mail for the customers' domains, holds it in the spool, and\n" +
+        "hands it over when a customer calls and turns the line (ATRN, RFC 2645).\n\n" +
+        "SIGHUP reads customers, limits and certificates anew; other changes want a restart. SIGTERM ends it within ten\n" +
+        "seconds; nothing that was answered 250 is lost. With systemd: Type=notify, NotifyAccess=all, and sockets by\n" +
+        "FileDescriptorName=odmr, intake or lmtp.",
+      {
+        "odmr serve": "with ./odmr.yaml, or the user's or the system's configuration",
+        "odmr serve --config relay.yaml --log json": "log lines for programs",
+        "odmr serve --log-level debug": "every session's end too",
+      },
+    ),
+  },
+});
+
+function serveOf({ serve, file }: Config): Serve {
+  if (serve === undefined)
+    throw new ConfigError(
+      `${file}: serve: is missing; odmr serve needs to know where to listen. See odmr init relay`,
+    );
+  return serve;
+}
+
+function planOf({ listen, limits }: Serve): OfficePlan {
+  const passed = passedSockets(process.env, process.pid);
+  return {
+    doors: listen.map((listener, i) => doorOf(listener, passedFor(listener, i, passed))),
+    maxConnections: limits.connections,
+    perAddress: limits.perAddress,
+  };
+}
+
+/** By the name of the door where systemd's sockets have such names, else by its place in the list. */
+function passedFor(
+  { service }: Listener,
+  place: number,
+  passed: readonly PassedSocket[],
+): PassedSocket | undefined {
+  const named = passed.some(({ name }) => ["odmr", "intake", "lmtp"].includes(name));
+  return named ? passed.find(({ name }) => name === service) : passed[place];
+}
+
+function doorOf(listener: Listener, passed: PassedSocket | undefined): DoorPlan {
+  return {
+    service: listener.service,
+    address: passed === undefined ? addressOf(listener.address) : { fd: passed.fd },
+    startTls: listener.tls === "starttls",
+    implicitTls: listener.tls === "implicit",
+    requireTls: listener.requireTls,
+    bareLineEnds: listener.bareLineEnds,
+    admits: admission(listener.networks),
+  };
+}
+
+/** A unix socket is for those of its group: the mail server beside us. */
+const addressOf = (address: Listener["address"]): ListenAddress =>
+  "path" in address ? { ...address, mode: 0o660 } : address;
+
+function admission(networks: readonly string[]): (peer: Peer) => boolean {
+  if (networks.length === 0) return () => true;
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = "", bits] = network.split("/");
+    const family = isIPv6(address) ? "ipv6" : "ipv4";
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return ({ address }) => address === "unix" || list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
+}
+
+function announce({ addresses }: Office, { listen }: Serve, log: Log): void {
+  for (const [i, { address, port }] of addresses.entries()) {
+    const { service, tls } = listen[i]!;
+    const where =
+      address === "unix" ? formatEndpoint(listen[i]!.address) : formatEndpoint({ host: address, port });
+    log.log("info", "listening", { service, address: where, tls });
+  }
+}
+
+async function reload(path: string | undefined, office: Office, log: Log): Promise<void> {
+  await notify("RELOADING=1");
+  try {
+    const config = await loadConfig(path);
+    office.renew(await readBook(config, serveOf(config), systemRandom));
+    log.log("info", "reloaded", { file: config.file });
+  } catch (fault) {
+    log.log("error", "not reloaded", { why: fault instanceof Error ? fault.message : String(fault) });
+  }
+  await notify("READY=1");
+}
+
+/** Resolves at SIGTERM or SIGINT; SIGHUP calls `hangUp`. */
+function untilToldToEnd(hangUp: () => Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    process.on("SIGHUP", () => void hangUp());
+    process.once("SIGTERM", resolve);
+    process.once("SIGINT", resolve);
+  });
+}

@@ -1,0 +1,71 @@
+/** From what the configuration calls a target to the delivery that carries mail there, and to what may stand in its way. */
+import type { Target } from "../src/config/target.ts";
+import { command, commandProblem } from "../src/delivery/command.ts";
+import type { Delivery } from "../src/delivery/delivery.ts";
+import { dialled, type Hop, hopTrouble } from "../src/delivery/dialled.ts";
+import { discard } from "../src/delivery/discard.ts";
+import { maildir, maildirProblem } from "../src/delivery/maildir.ts";
+import { mbox, mboxProblem } from "../src/delivery/mbox.ts";
+import { dial } from "../src/net/dial.ts";
+import type { Clock } from "../src/platform/clock.ts";
+import type { Random } from "../src/platform/random.ts";
+
+export interface TargetTools {
+  /** Our name in LHLO and EHLO. */
+  readonly hostname: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A server in the same house answers soon, or is down. */
+const DIAL_WITHIN = 30_000;
+
+export function deliveryTo(target: Target, tools: TargetTools): Delivery {
+  switch (target.type) {
+    case "maildir":
+      return maildir({ ...target, ...tools });
+    case "mbox":
+      return mbox({ ...target, ...tools });
+    case "command":
+      return command({ ...target, ...tools });
+    case "discard":
+      return discard();
+    case "smtp":
+    case "lmtp":
+      return dialled(hopOf(target, tools));
+    default:
+      return target satisfies never;
+  }
+}
+
+/** Why nothing could be delivered there now; undefined: nothing is known against it. */
+export async function targetProblem(target: Target, tools: TargetTools): Promise<string | undefined> {
+  switch (target.type) {
+    case "maildir":
+      return maildirProblem(target.path);
+    case "mbox":
+      return mboxProblem(target.path);
+    case "command":
+      return commandProblem(target.argv);
+    case "discard":
+      return undefined;
+    case "smtp":
+    case "lmtp":
+      return hopTrouble(hopOf(target, tools));
+    default:
+      return target satisfies never;
+  }
+}
+
+function hopOf(
+  { type, at }: Extract<Target, { type: "smtp" | "lmtp" }>,
+  { hostname, clock }: TargetTools,
+): Hop {
+  const place = "path" in at ? { host: "localhost", port: 0, socket: at.path } : at;
+  return {
+    dialect: type === "lmtp" ? "LMTP" : "SMTP",
+    name: "path" in at ? `lmtp:${at.path}` : `${type}://${at.host}:${at.port}`,
+    hostname,
+    dial: () => dial({ ...place, clock, within: DIAL_WITHIN }),
+  };
+}

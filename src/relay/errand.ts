@@ -1,0 +1,57 @@
+/** One errand for an account: calls until its mail is here, in as many turns as its domains and a bad line ask for. */
+import { type Account, type Caller, call } from "./call.ts";
+import { CallError, type Taken } from "./callerror.ts";
+
+/** A command line may have 512 octets with its CRLF (RFC 5321 §4.5.3.1.4). */
+const LIST_AT_MOST = 512 - "ATRN ".length - "\r\n".length;
+
+/**
+ * Takes in what the provider has. A line that breaks after some mail came is dialled again at once, for as long as each
+ * call brings something: there are providers whose line breaks at every second message.
+ * @param ask the domains to ask for; none: all @throws CallError with all that was taken
+ */
+export async function runErrand(account: Account, ask: readonly string[], caller: Caller): Promise<Taken> {
+  let sum: Taken = { messages: 0, octets: 0 };
+  for (const list of lists(ask)) {
+    for (let again = true; again; ) {
+      again = false;
+      const before = sum;
+      const told: Caller = {
+        ...caller,
+        progress: (taken, expected) => caller.progress?.(add(before, taken), expected),
+      };
+      try {
+        sum = add(sum, await call(account, list, told));
+      } catch (fault) {
+        if (!(fault instanceof CallError)) throw fault;
+        sum = add(sum, fault.taken ?? nothing);
+        again = fault.fault === "later" && (fault.taken?.messages ?? 0) > 0;
+        if (!again) throw new CallError(fault.fault, fault.message, { cause: fault, taken: sum });
+        caller.log.log("warn", "line broke, calling again", { account: account.name, why: fault.message });
+      }
+    }
+  }
+  return sum;
+}
+
+const nothing: Taken = { messages: 0, octets: 0 };
+
+const add = (a: Taken, b: Taken): Taken => ({
+  messages: a.messages + b.messages,
+  octets: a.octets + b.octets,
+});
+
+/** The domains in lists that each fit a command line; one empty list for "all". */
+export function lists(domains: readonly string[]): readonly (readonly string[])[] {
+  const all: string[][] = [[]];
+  let length = 0;
+  for (const domain of domains) {
+    if (length > 0 && length + 1 + domain.length > LIST_AT_MOST) {
+      all.push([]);
+      length = 0;
+    }
+    all.at(-1)!.push(domain);
+    length += domain.length + 1;
+  }
+  return all;
+}
