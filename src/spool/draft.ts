@@ -1,0 +1,145 @@
+/** A message on its way in: hashed as it comes, kept in memory while small, written to a file once it is not. */
+// commit() says "stored" only after the group's sync; whatever fails before that leaves nothing behind.
+import { isFull } from "../platform/files.ts";
+import { type Hash, newSha256, sha256 } from "../platform/hash.ts";
+import { type Bodies, joined, type NewBody } from "./bodies.ts";
+import type { Committer } from "./committer.ts";
+import { type Acceptance, type Committed, type Draft, type MessageId, SpoolError } from "./spool.ts";
+import type { Acceptation, MailFacts, PostedEntry, StoredBody } from "./store.ts";
+
+/** Bodies up to here lie in their row. Measured: beyond, writing them twice (log and table) costs more than a file. */
+export const SMALL = 64 * 1024;
+
+/** What drafts need of their spool. */
+export interface Desk {
+  readonly committer: Committer;
+  readonly bodies: Bodies;
+  readonly actor: string;
+  now(): number;
+}
+
+/** A body that has outgrown memory. */
+interface Large {
+  readonly body: NewBody;
+  readonly hash: Hash;
+}
+
+export class SpoolDraft implements Draft {
+  readonly ids: readonly MessageId[];
+  readonly #acceptance: Acceptance;
+  readonly #desk: Desk;
+  #pieces: Uint8Array[] = [];
+  #octets = 0;
+  #large: Large | undefined;
+  #ended = false;
+
+  constructor(acceptance: Acceptance, ids: readonly MessageId[], desk: Desk) {
+    this.ids = ids;
+    this.#acceptance = acceptance;
+    this.#desk = desk;
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    this.#octets += bytes.length;
+    if (this.#large !== undefined) return this.#spill(this.#large, bytes);
+    this.#pieces.push(bytes);
+    if (this.#octets <= SMALL) return undefined;
+    this.#large = { body: this.#desk.bodies.begin(this.ids[0] ?? "draft"), hash: newSha256() };
+    const pieces = joined(this.#pieces, this.#octets);
+    this.#pieces = [];
+    return this.#spill(this.#large, pieces);
+  }
+
+  async commit(facts: { readonly subject?: string }): Promise<Committed> {
+    if (this.#ended) throw new SpoolError("closed", "this draft was committed or discarded before");
+    this.#ended = true;
+    let stored = false;
+    try {
+      const committed = await this.#store(facts.subject ?? "");
+      stored = committed.type === "stored";
+      return committed;
+    } catch (error) {
+      if (isFull(error) || (error instanceof SpoolError && error.fault === "full")) return { type: "full" };
+      throw error instanceof SpoolError ? error : ioError(error);
+    } finally {
+      if (!stored) await this.#large?.body.discard();
+    }
+  }
+
+  async discard(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#pieces = [];
+    await this.#large?.body.discard();
+  }
+
+  #spill({ body, hash }: Large, bytes: Uint8Array): Promise<void> | undefined {
+    hash.update(bytes);
+    return body.write(bytes);
+  }
+
+  async #store(subject: string): Promise<Committed> {
+    const { content, hash } = await this.#content();
+    const { source, arrived, origin } = this.#acceptance;
+    return await this.#desk.committer.submit("accept", {
+      mail: mailFacts(this.#acceptance),
+      source,
+      arrived,
+      subject: subject.replaceAll("\0", " "),
+      origin,
+      content,
+      octets: this.#octets,
+      sha256: hash,
+      postings: this.#entries(),
+      now: this.#desk.now(),
+      actor: this.#desk.actor,
+    } satisfies Acceptation);
+  }
+
+  async #content(): Promise<{ readonly content: StoredBody; readonly hash: Uint8Array }> {
+    if (this.#large === undefined) {
+      const bytes = new Uint8Array(joined(this.#pieces, this.#octets));
+      this.#pieces = [];
+      return { content: { bytes }, hash: sha256(bytes) };
+    }
+    await this.#large.body.finish();
+    return { content: { file: this.#large.body.name }, hash: this.#large.hash.digest() };
+  }
+
+  #entries(): readonly PostedEntry[] {
+    return this.#acceptance.postings.map((posting, i) => {
+      const id = this.ids[i] ?? "";
+      const trace = this.#acceptance.trace(id, posting);
+      return {
+        id,
+        lane: { direction: posting.lane.direction, customer: posting.lane.customer },
+        recipients: onceEach(posting.recipients),
+        expires: posting.expires,
+        trace,
+        size: new TextEncoder().encode(trace).length + this.#octets,
+      };
+    });
+  }
+}
+
+function mailFacts({ envelope }: Acceptance): MailFacts {
+  return {
+    from: envelope.from,
+    body: envelope.body ?? null,
+    smtputf8: envelope.smtputf8,
+    ret: envelope.ret ?? null,
+    envid: envelope.envid ?? null,
+  };
+}
+
+/** A recipient that was named twice gets the message once. */
+function onceEach<R extends { readonly address: string }>(recipients: readonly R[]): readonly R[] {
+  const known = new Map<string, R>();
+  for (const recipient of recipients)
+    if (!known.has(recipient.address)) known.set(recipient.address, recipient);
+  return known.size === recipients.length ? recipients : [...known.values()];
+}
+
+export function ioError(error: unknown): SpoolError {
+  return new SpoolError("io", error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -1,0 +1,281 @@
+/** The embedded spool: drafts, claims and questions, in front of a store that commits them in groups. */
+// Nothing here waits on the database by itself: every wait is a place in the committer's next group.
+import type { Clock, Instant } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
+import type { Log } from "../platform/log.ts";
+import type { Random } from "../platform/random.ts";
+import { Bodies } from "./bodies.ts";
+import { fileOf, piecesOf, SpoolClaim } from "./claim.ts";
+import { Committer } from "./committer.ts";
+import { SpoolDraft } from "./draft.ts";
+import {
+  type Acceptance,
+  type Action,
+  type Actor,
+  type Claim,
+  type Claimable,
+  type Draft,
+  type Entry,
+  type Filter,
+  type Holder,
+  type Lane,
+  type MessageId,
+  type Spool,
+  SpoolError,
+  type SpoolEvent,
+  type Usage,
+} from "./spool.ts";
+import type { Cursor, HeldBody, LaneUsage, Store, Tally } from "./store.ts";
+import { uuids } from "./uuid.ts";
+
+export interface FrontOptions {
+  readonly id: string;
+  /** The folder of large bodies. */
+  readonly bodies: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly files: Files;
+  /** Who this program is, in the events: `serve`, `pull`, … */
+  readonly actor: string;
+  /** A second connection for long questions, made at the first; undefined: the store answers them too. */
+  readonly reader?: () => Promise<Store>;
+}
+
+/** One look at a million entries is many pages; one commit of an action is this many. */
+const PAGE = 500;
+const BATCH = 1000;
+/** Sorting by size looks through everything for each page: better few and long ones. */
+const SORTED_PAGE = 10_000;
+
+/** How old an answer of usage() may be before another process's commits are asked for. */
+const FRESH = 1000;
+
+const DAY = 86_400_000;
+/** The longest hold time and a week: what came from another spool is not taken twice within it. */
+const LEDGER = 37 * DAY;
+
+export class EmbeddedSpool implements Spool {
+  readonly id: string;
+  readonly #options: FrontOptions;
+  readonly #committer: Committer;
+  readonly #bodies: Bodies;
+  readonly #newId: () => MessageId;
+  readonly #usage = new Map<string, Usage>();
+  readonly #claims = new Set<SpoolClaim>();
+  readonly #unlinking = new Set<Promise<void>>();
+  #reader: Promise<Committer> | undefined;
+  #looked: number;
+  #closing: Promise<void> | undefined;
+
+  constructor(store: Store, options: FrontOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#newId = uuids(options.clock, options.random);
+    this.#bodies = new Bodies(options.bodies, options.files, options.clock);
+    this.#committer = new Committer(store, {
+      usage: (lanes) => this.#keep(lanes),
+      freed: (files) => this.#free(files),
+    });
+    this.#looked = options.clock.steady();
+  }
+
+  begin(acceptance: Acceptance): Draft {
+    const ids = acceptance.postings.map(this.#newId);
+    return new SpoolDraft(acceptance, ids, {
+      committer: this.#committer,
+      bodies: this.#bodies,
+      actor: this.#options.actor,
+      now: () => this.#options.clock.now(),
+    });
+  }
+
+  async claim(claimable: Claimable, holder: Holder): Promise<Claim | "empty" | "busy"> {
+    const { clock, log, actor } = this.#options;
+    const claim = new SpoolClaim(claimable, holder, {
+      committer: this.#committer,
+      bodies: this.#bodies,
+      clock,
+      log,
+      actor,
+      ended: (ended) => this.#claims.delete(ended),
+    });
+    const opened = await claim.open();
+    if (opened !== "leased") return opened;
+    this.#claims.add(claim);
+    return claim;
+  }
+
+  usage(lane: Lane): Usage {
+    this.#look();
+    return this.#usage.get(key(lane)) ?? { count: 0, octets: 0 };
+  }
+
+  async *list(filter: Filter): AsyncGenerator<Entry> {
+    const most = filter.sort === "largest" || filter.sort === "smallest" ? SORTED_PAGE : PAGE;
+    const reader = await this.#read();
+    let after: Cursor | undefined;
+    let left = filter.limit ?? Number.POSITIVE_INFINITY;
+    while (left > 0) {
+      const limit = Math.min(left, most);
+      const page = await reader.submit("page", { filter, now: this.#now(), after, limit });
+      yield* page.entries;
+      left -= page.entries.length;
+      after = page.next;
+      if (after === undefined) return;
+    }
+  }
+
+  async count(filter: Filter): Promise<number> {
+    const reader = await this.#read();
+    return await reader.submit("count", { filter, now: this.#now() });
+  }
+
+  async content(id: MessageId): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const reader = await this.#read();
+    const found = await reader.submit("content", { id: id.toLowerCase() });
+    if (found === undefined) return undefined;
+    const { trace, content } = found;
+    if ("file" in content) return fileOf(trace, this.#bodies.read(content.file));
+    return oneByOne(piecesOf(trace, content.bytes));
+  }
+
+  async *act(action: Action, filter: Filter, by: Actor, dry?: "dry"): AsyncGenerator<MessageId> {
+    let after: Cursor | undefined;
+    let left = filter.limit ?? Number.POSITIVE_INFINITY;
+    while (left > 0) {
+      const acted = await this.#committer.submit("act", {
+        action,
+        filter,
+        by,
+        dry: dry === "dry",
+        now: this.#now(),
+        after,
+        limit: BATCH,
+        most: Math.min(left, BATCH),
+      });
+      yield* acted.ids;
+      left -= acted.ids.length;
+      after = acted.next;
+      if (after === undefined) return;
+    }
+  }
+
+  async *history(filter: {
+    readonly ids?: readonly MessageId[];
+    readonly after?: Instant;
+    readonly limit?: number;
+  }): AsyncGenerator<SpoolEvent> {
+    const reader = await this.#read();
+    let after = { at: filter.after ?? -1, seq: filter.after === undefined ? 0 : Number.MAX_SAFE_INTEGER };
+    let left = filter.limit ?? Number.POSITIVE_INFINITY;
+    while (left > 0) {
+      const limit = Math.min(left, PAGE);
+      const page = await reader.submit("history", { ids: filter.ids, after, limit });
+      yield* page.events;
+      left -= page.events.length;
+      if (page.next === undefined) return;
+      after = page.next;
+    }
+  }
+
+  async expire(now: Instant): Promise<readonly MessageId[]> {
+    const expired: MessageId[] = [];
+    for (;;) {
+      const ids = await this.#committer.submit("expire", { now, limit: BATCH });
+      expired.push(...ids);
+      if (ids.length < BATCH) return expired;
+    }
+  }
+
+  /** Forgets what left before `before`, with its events, and ledger rows that no peer will ask for again. */
+  async prune(before: Instant): Promise<void> {
+    const ledger = this.#now() - LEDGER;
+    while ((await this.#committer.submit("prune", { before, ledger, limit: BATCH })) > 0);
+  }
+
+  /** The sums for the conservation check. */
+  async tally(): Promise<Tally> {
+    const reader = await this.#read();
+    return await reader.submit("tally", {});
+  }
+
+  /** Every body that must be there, a few at a time, for verify. */
+  async *bodies(): AsyncGenerator<HeldBody & { readonly octetsOf: AsyncIterable<Uint8Array> }> {
+    const reader = await this.#read();
+    for (let after = 0; ; ) {
+      const rows = await reader.submit("bodies", { after, limit: 64 });
+      for (const row of rows) {
+        const { content } = row;
+        const octetsOf = "file" in content ? this.#bodies.read(content.file) : oneByOne([content.bytes]);
+        yield { ...row, octetsOf };
+      }
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      after = last.seq;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await Promise.allSettled([...this.#claims].map((claim) => claim.release()));
+    } finally {
+      await this.#committer.close();
+      await (await this.#reader)?.close();
+      await Promise.all(this.#unlinking);
+    }
+  }
+
+  /** The committer of questions. */
+  #read(): Promise<Committer> {
+    const { reader } = this.#options;
+    if (this.#closing !== undefined) return Promise.reject(new SpoolError("closed", "the spool is closed"));
+    if (reader === undefined) return Promise.resolve(this.#committer);
+    this.#reader ??= reader().then((store) => new Committer(store, { usage: () => {}, freed: () => {} }));
+    return this.#reader;
+  }
+
+  #now(): Instant {
+    return this.#options.clock.now();
+  }
+
+  #keep(lanes: readonly LaneUsage[]): void {
+    for (const lane of lanes) this.#usage.set(key(lane), { count: lane.count, octets: lane.octets });
+    this.#looked = this.#options.clock.steady();
+  }
+
+  /** Asks for other processes' commits, at most once a second, without making anybody wait. */
+  #look(): void {
+    const { clock, log } = this.#options;
+    if (clock.steady() - this.#looked < FRESH || this.#closing !== undefined) return;
+    this.#looked = clock.steady();
+    this.#committer.submit("look", {}).catch((error: Error) => {
+      log.log("warn", "usage not refreshed", { error: error.message });
+    });
+  }
+
+  #free(names: readonly string[]): void {
+    for (const name of names) {
+      const unlinking = this.#bodies
+        .unlink(name)
+        .catch((error: Error) => {
+          this.#options.log.log("warn", "body file not removed", { file: name, error: error.message });
+        })
+        .finally(() => this.#unlinking.delete(unlinking));
+      this.#unlinking.add(unlinking);
+    }
+  }
+}
+
+function key({ direction, customer }: Lane): string {
+  return `${direction} ${customer}`;
+}
+
+async function* oneByOne(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+}

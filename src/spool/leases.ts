@@ -1,0 +1,238 @@
+/** Leases: who may deliver what, until when, and what became of it. */
+// The holder is the fence: a settlement counts only while nobody else has leased the recipient since.
+import type { Notify } from "../mail/envelope.ts";
+import type { Instant } from "../platform/clock.ts";
+import type { Database } from "../platform/sqlite.ts";
+import type { SpoolEvent } from "./spool.ts";
+import { code, type StateCode } from "./states.ts";
+import type {
+  Input,
+  Leased,
+  LeasedMessage,
+  LeasedRecipient,
+  LeaseWish,
+  MailFacts,
+  Settling,
+  StoredBody,
+} from "./store.ts";
+import { HERE, laneOf, type Work } from "./work.ts";
+
+/** With "small", the smallest of so many that are due longest: the whole of a long queue is not sorted for each batch. */
+const WINDOW = 10_000;
+
+export function lease(db: Database, wish: LeaseWish): Leased {
+  const lane = laneOf(db, wish.lane);
+  if (lane === undefined) return { messages: [], busy: false };
+  const rows = wish.order === "small" ? smallest(db, lane, wish) : due(db, lane, wish, wish.messages * 2);
+  const messages: LeasedMessage[] = [];
+  let octets = 0;
+  for (const seq of new Set(rows.map(({ message }) => message))) {
+    if (messages.length >= wish.messages || octets >= wish.octets) break;
+    const message = take(db, lane, seq, wish);
+    messages.push(message);
+    if ("bytes" in message.content) octets += message.content.bytes.length;
+  }
+  return { messages, busy: messages.length === 0 && othersHold(db, lane, wish) };
+}
+
+/** More time for what this holder has leased. @returns how many recipients that is */
+export function renew(db: Database, { lane, holder, until }: Input<"renew">): number {
+  return db.run(
+    `UPDATE recipient SET due = ? WHERE lane = ? AND holder = ? AND state = 1`,
+    until,
+    laneOf(db, lane) ?? 0,
+    holder,
+  ).changes;
+}
+
+/** Gives leases back as they were before. */
+export function unlease(db: Database, { holder, messages }: Input<"unlease">): undefined {
+  for (const { seq, recipients } of messages)
+    for (const { n, due } of recipients) giveBack(db, seq, n, holder, due);
+}
+
+export function settle(db: Database, { seq, holder, now, actor, outcomes }: Settling, work: Work): undefined {
+  let left = 0;
+  for (const { n, result, reply, due } of outcomes) {
+    if (result === "unanswered") {
+      giveBack(db, seq, n, holder, due);
+      continue;
+    }
+    const { state, what } = settled[result];
+    const to = tried(db, seq, n, holder, state, due, reply);
+    if (to === undefined) continue;
+    work.note(seq, to, what, { at: now, actor, reason: reply });
+    if (state !== code.waiting) left++;
+  }
+  if (left > 0) work.depart(seq, left, now);
+}
+
+/** What each result makes of a recipient. */
+const settled: {
+  readonly [R in "delivered" | "deferred" | "refused"]: { state: StateCode; what: SpoolEvent["what"] };
+} = {
+  delivered: { state: code.delivered, what: "delivered" },
+  refused: { state: code.refused, what: "refused" },
+  deferred: { state: code.waiting, what: "deferred" },
+};
+
+/** A deferred recipient that an operator has held meanwhile stays held. @returns its address; undefined: fenced off */
+function tried(
+  db: Database,
+  seq: number,
+  n: number,
+  holder: string,
+  state: StateCode,
+  due: Instant,
+  reply: string,
+): string | undefined {
+  const stays = state === code.waiting;
+  return db.get<{ address: string }>(
+    `UPDATE recipient SET attempts = attempts + 1, reply = ?, holder = NULL, ${
+      stays
+        ? "due = CASE state WHEN 2 THEN NULL ELSE ? END, state = CASE state WHEN 2 THEN 2 ELSE ? END"
+        : "due = ?, state = ?"
+    } WHERE message = ? AND n = ? AND holder = ? AND ${HERE} RETURNING address`,
+    reply,
+    stays ? due : null,
+    state,
+    seq,
+    n,
+    holder,
+  )?.address;
+}
+
+function giveBack(db: Database, seq: number, n: number, holder: string, due: Instant): void {
+  db.run(
+    `UPDATE recipient SET holder = NULL, due = CASE state WHEN 1 THEN ? ELSE due END,
+       state = CASE state WHEN 1 THEN 0 ELSE state END
+     WHERE message = ? AND n = ? AND holder = ? AND ${HERE}`,
+    due,
+    seq,
+    n,
+    holder,
+  );
+}
+
+interface DueRow {
+  readonly message: number;
+  readonly due: Instant;
+}
+
+/** What is due, longest first; a lease that has ended is due again. Each further domain needs only what is older. */
+function due(db: Database, lane: number, wish: LeaseWish, limit: number): readonly DueRow[] {
+  if (wish.domains === undefined)
+    return db.all<DueRow>(
+      `SELECT message, due FROM recipient INDEXED BY recipient_due
+       WHERE lane = ? AND due <= ? AND ${HERE} ORDER BY due, message LIMIT ?`,
+      lane,
+      wish.now,
+      limit,
+    );
+  let rows: DueRow[] = [];
+  for (const domain of new Set(wish.domains)) {
+    const last = rows.length < limit ? wish.now : (rows.at(-1)?.due ?? wish.now);
+    const more = db.all<DueRow>(
+      `SELECT message, due FROM recipient INDEXED BY recipient_domain
+       WHERE lane = ? AND domain = ? AND due <= ? AND ${HERE} ORDER BY due, message LIMIT ?`,
+      lane,
+      domain,
+      last,
+      limit,
+    );
+    if (more.length > 0)
+      rows = [...rows, ...more].sort((a, b) => a.due - b.due || a.message - b.message).slice(0, limit);
+  }
+  return rows;
+}
+
+function smallest(db: Database, lane: number, wish: LeaseWish): readonly Pick<DueRow, "message">[] {
+  const oldest = due(db, lane, wish, WINDOW).map(({ message }) => message);
+  return db.all(
+    `SELECT seq AS message FROM message WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY size, seq LIMIT ?`,
+    JSON.stringify(oldest),
+    wish.messages,
+  );
+}
+
+function othersHold(db: Database, lane: number, { domains, now }: LeaseWish): boolean {
+  const held = db.all<{ domain: string }>(
+    "SELECT DISTINCT domain FROM recipient WHERE lane = ? AND state = 1 AND due > ?",
+    lane,
+    now,
+  );
+  return held.some(({ domain }) => domains?.includes(domain) ?? true);
+}
+
+interface MessageRow {
+  readonly seq: number;
+  readonly id: string;
+  readonly sender: string;
+  readonly mime: MailFacts["body"];
+  readonly smtputf8: number;
+  readonly ret: MailFacts["ret"];
+  readonly envid: string | null;
+  readonly arrived: Instant;
+  readonly expires: Instant;
+  readonly size: number;
+  readonly trace: string;
+  readonly file: string | null;
+  readonly bytes: Uint8Array | null;
+}
+
+interface RecipientRow extends Omit<LeasedRecipient, "notify"> {
+  readonly domain: string;
+  readonly notify: string;
+}
+
+function take(db: Database, lane: number, seq: number, wish: LeaseWish): LeasedMessage {
+  const row = db.get<MessageRow>(
+    `SELECT m.seq, m.id, m.sender, m.mime, m.smtputf8, m.ret, m.envid, m.arrived, m.expires, m.size, m.trace,
+       b.file, b.bytes FROM message m JOIN body b ON b.seq = m.body WHERE m.seq = ?`,
+    seq,
+  );
+  if (row === undefined) throw new Error(`entry ${seq} is here without a body row`);
+  const recipients = db
+    .all<RecipientRow>(
+      `SELECT n, address, domain, notify, orcpt, attempts, due FROM recipient
+       WHERE message = ? AND lane = ? AND due <= ? AND ${HERE} ORDER BY n`,
+      seq,
+      lane,
+      wish.now,
+    )
+    .filter(({ domain }) => wish.domains?.includes(domain) ?? true);
+  for (const { n } of recipients)
+    db.run(
+      "UPDATE recipient SET state = 1, holder = ?, due = ? WHERE message = ? AND n = ?",
+      wish.holder,
+      wish.until,
+      seq,
+      n,
+    );
+  return {
+    seq,
+    id: row.id,
+    mail: mailOf(row),
+    arrived: row.arrived,
+    expires: row.expires,
+    size: row.size,
+    trace: row.trace,
+    content: contentOf(row),
+    recipients: recipients.map(({ domain: _, notify, ...recipient }) => ({
+      ...recipient,
+      notify: notify === "" ? [] : (notify.split(",") as Notify[]),
+    })),
+  };
+}
+
+function mailOf({ sender, mime, smtputf8, ret, envid }: MessageRow): MailFacts {
+  return { from: sender, body: mime, smtputf8: smtputf8 === 1, ret, envid };
+}
+
+/** A body's two columns as what they mean. */
+export function contentOf(row: {
+  readonly file: string | null;
+  readonly bytes: Uint8Array | null;
+}): StoredBody {
+  return row.file === null ? { bytes: row.bytes ?? new Uint8Array(0) } : { file: row.file };
+}

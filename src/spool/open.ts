@@ -1,0 +1,82 @@
+/** Opens the embedded spool at a path, making what is missing, so that nobody but its owner can read it. */
+// "worker" for programs that serve: the database never stalls their sockets. "here" for tests and single acts.
+import { dirname } from "node:path";
+import type { Clock } from "../platform/clock.ts";
+import type { Files } from "../platform/files.ts";
+import type { Log } from "../platform/log.ts";
+import type { Random } from "../platform/random.ts";
+import { type OpenDatabase, openDatabase } from "../platform/sqlite.ts";
+import { Bodies } from "./bodies.ts";
+import { ask } from "./committer.ts";
+import { ioError } from "./draft.ts";
+import { EmbeddedSpool } from "./front.ts";
+import { type Named, recover } from "./recover.ts";
+import { openStore } from "./sqlite.ts";
+import type { Store } from "./store.ts";
+import { uuids } from "./uuid.ts";
+import { WorkerStore } from "./worker.ts";
+
+export interface SpoolOptions {
+  /** The database file; large bodies lie in `<path>.bodies/`. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly files: Files;
+  readonly thread: "worker" | "here";
+  /** Who this program is, in the history: `serve`, `pull`, `cli:root`. */
+  readonly actor?: string;
+  /** For tests: another driver, "here" only. */
+  readonly sqlite?: OpenDatabase;
+}
+
+/** @throws SpoolError */
+export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
+  const { path, clock, random, log, files } = options;
+  await prepare(path, files).catch((error: unknown) => {
+    throw ioError(error);
+  });
+  const { store, id } = await connect(options, uuids(clock, random)());
+  const front = {
+    id,
+    bodies: `${path}.bodies`,
+    clock,
+    random,
+    log,
+    files,
+    actor: options.actor ?? "odmr",
+  };
+  try {
+    await recover(new Bodies(front.bodies, files, clock), () => namedFiles(store), options);
+  } catch (error) {
+    await store.close();
+    throw ioError(error);
+  }
+  if (options.thread === "here") return new EmbeddedSpool(store, front);
+  return new EmbeddedSpool(store, { ...front, reader: async () => (await connect(options, id)).store });
+}
+
+/** The file exists, empty and private, before SQLite sees it: its -wal and -shm take their mode from it. */
+async function prepare(path: string, files: Files): Promise<void> {
+  await files.makeFolder(dirname(path));
+  if ((await files.stat(path)) !== undefined) return;
+  try {
+    await (await files.create(path)).close();
+    await files.syncFolder(dirname(path));
+  } catch (error) {
+    if ((await files.stat(path)) === undefined) throw error;
+  }
+}
+
+async function connect(
+  { path, thread, sqlite }: SpoolOptions,
+  id: string,
+): Promise<{ readonly store: Store; readonly id: string }> {
+  if (thread === "worker") return await WorkerStore.open(path, id);
+  const store = openStore({ path, id, open: sqlite ?? openDatabase });
+  return { store, id: store.id };
+}
+
+async function namedFiles(store: Store): Promise<Named> {
+  return new Map((await ask(store, "files", {})).map(({ file, ids }) => [file, ids]));
+}

@@ -1,0 +1,196 @@
+/** Looking: pages of entries and events, counts, contents. Changes nothing. */
+// A page goes on where the last one ended (by key, not by offset): the millionth entry costs what the first did.
+import type { Instant } from "../platform/clock.ts";
+import type { Database } from "../platform/sqlite.ts";
+import { and, entriesThat, lanesOf, onlyLanes, sortings } from "./filter.ts";
+import { contentOf } from "./leases.ts";
+import type { Direction, Entry, EntryRecipient, MessageId, RecipientState, SpoolEvent } from "./spool.ts";
+import { code, liveliestOf, stateOf } from "./states.ts";
+import type {
+  Content,
+  Cursor,
+  HeldBody,
+  HistoryPage,
+  HistoryWish,
+  Input,
+  NamedFile,
+  Page,
+  PageWish,
+  Tally,
+} from "./store.ts";
+
+interface EntryRow extends Cursor {
+  readonly id: string;
+  readonly direction: Direction;
+  readonly customer: string;
+  readonly sender: string;
+  readonly arrived: Instant;
+  readonly expires: Instant;
+  readonly subject: string;
+  readonly protocol: string;
+  readonly peer: string;
+  readonly auth: string | null;
+}
+
+interface RecipientRow {
+  readonly message: number;
+  readonly address: string;
+  readonly state: number;
+  readonly attempts: number;
+  readonly due: Instant | null;
+  readonly reply: string | null;
+}
+
+const ENTRY = `m.seq, m.size, m.id, (SELECT direction FROM lane WHERE id = m.lane) AS direction,
+  (SELECT customer FROM lane WHERE id = m.lane) AS customer,
+  m.sender, m.arrived, m.expires, m.subject, m.protocol, m.peer, m.auth`;
+
+export function page(db: Database, wish: PageWish): Page {
+  const rows = select<EntryRow>(db, ENTRY, wish);
+  return { entries: withRecipients(db, rows, wish.now), next: cursorOf(rows, wish.limit) };
+}
+
+/** The rows of one page: those that fit, in the filter's order, after the cursor. */
+export function select<Row>(db: Database, columns: string, wish: PageWish): readonly Row[] {
+  const fits = entriesThat(db, wish.filter, wish.now);
+  if (fits === undefined) return [];
+  const { order, after } = sortings[wish.filter.sort ?? "oldest"];
+  const { sql, values } = and([fits, ...(wish.after === undefined ? [] : [after(wish.after)])]);
+  return db.all<Row>(`SELECT ${columns} ${sql} ORDER BY ${order} LIMIT ?`, ...values, wish.limit);
+}
+
+/** Where to go on; a page that is not full was the last. */
+export function cursorOf(rows: readonly Cursor[], limit: number): Cursor | undefined {
+  const last = rows.at(-1);
+  return rows.length < limit || last === undefined ? undefined : { seq: last.seq, size: last.size };
+}
+
+export function count(db: Database, { filter, now }: Input<"count">): number {
+  if (onlyLanes(filter)) return countLanes(db, lanesOf(db, filter));
+  const fits = entriesThat(db, filter, now);
+  if (fits === undefined) return 0;
+  const found = db.get<{ n: number }>(`SELECT count(*) AS n ${fits.sql}`, ...fits.values)?.n ?? 0;
+  return Math.min(found, filter.limit ?? found);
+}
+
+export function history(db: Database, { ids, after, limit }: HistoryWish): HistoryPage {
+  const chosen =
+    ids === undefined
+      ? ""
+      : `AND e.message IN (SELECT seq FROM message WHERE id IN (SELECT value FROM json_each(?)))`;
+  const rows = db.all<Omit<SpoolEvent, "recipient"> & { recipient: string | null; seq: number }>(
+    `SELECT e.seq, e.at, m.id, e.recipient, e.what, e.actor, e.reason FROM event e JOIN message m ON m.seq = e.message
+     WHERE (e.at, e.seq) > (?, ?) ${chosen} ORDER BY e.at, e.seq LIMIT ?`,
+    after.at,
+    after.seq,
+    ...(ids === undefined ? [] : [JSON.stringify(ids)]),
+    limit,
+  );
+  const last = rows.at(-1);
+  return {
+    events: rows.map(({ seq: _, at, id, recipient, what, actor, reason }) => ({
+      at,
+      id,
+      ...(recipient !== null && { recipient }),
+      what,
+      actor,
+      reason,
+    })),
+    next: rows.length < limit || last === undefined ? undefined : { at: last.at, seq: last.seq },
+  };
+}
+
+export function content(db: Database, { id }: Input<"content">): Content | undefined {
+  const row = db.get<{ trace: string; file: string | null; bytes: Uint8Array | null }>(
+    "SELECT m.trace, b.file, b.bytes FROM message m JOIN body b ON b.seq = m.body WHERE m.id = ? AND m.gone IS NULL",
+    id,
+  );
+  return row && { trace: row.trace, content: contentOf(row) };
+}
+
+export function bodies(db: Database, { after, limit }: Input<"bodies">): readonly HeldBody[] {
+  return db
+    .all<{
+      seq: number;
+      octets: number;
+      sha256: Uint8Array;
+      file: string | null;
+      bytes: Uint8Array | null;
+    }>("SELECT seq, octets, sha256, file, bytes FROM body WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
+    .map(({ seq, octets, sha256, ...row }) => ({
+      seq,
+      octets,
+      sha256,
+      content: contentOf(row),
+      ids: idsOf(db, seq),
+    }));
+}
+
+export function files(db: Database): readonly NamedFile[] {
+  return db
+    .all<{ seq: number; file: string }>("SELECT seq, file FROM body WHERE file IS NOT NULL")
+    .map(({ seq, file }) => ({ file, ids: idsOf(db, seq) }));
+}
+
+function idsOf(db: Database, body: number): readonly MessageId[] {
+  return db
+    .all<{ id: MessageId }>("SELECT id FROM message WHERE body = ? AND gone IS NULL ORDER BY seq", body)
+    .map(({ id }) => id);
+}
+
+export function tally(db: Database): Tally {
+  const rows = db.all<{ state: number; n: number }>(
+    "SELECT state, count(*) AS n FROM recipient GROUP BY state",
+  );
+  const states = Object.fromEntries(
+    Object.entries(code).map(([name, state]) => [name, rows.find((row) => row.state === state)?.n ?? 0]),
+  ) as Record<RecipientState, number>;
+  const accepted = db.get<{ n: number | null }>("SELECT sum(accepted) AS n FROM lane")?.n ?? 0;
+  return { accepted, states };
+}
+
+function countLanes(db: Database, lanes: readonly number[] | undefined): number {
+  const chosen = lanes === undefined ? "" : "WHERE id IN (SELECT value FROM json_each(?))";
+  const values = lanes === undefined ? [] : [JSON.stringify(lanes)];
+  return db.get<{ n: number | null }>(`SELECT sum(count) AS n FROM lane ${chosen}`, ...values)?.n ?? 0;
+}
+
+function withRecipients(db: Database, rows: readonly EntryRow[], now: Instant): readonly Entry[] {
+  const recipients = Map.groupBy(
+    db.all<RecipientRow>(
+      `SELECT message, address, state, attempts, due, reply FROM recipient
+       WHERE message IN (SELECT value FROM json_each(?)) ORDER BY message, n`,
+      JSON.stringify(rows.map(({ seq }) => seq)),
+    ),
+    ({ message }) => message,
+  );
+  return rows.map((row) => entryOf(row, recipients.get(row.seq) ?? [], now));
+}
+
+function entryOf(row: EntryRow, recipients: readonly RecipientRow[], now: Instant): Entry {
+  const shown = recipients.map((recipient) => recipientOf(recipient, now));
+  return {
+    id: row.id,
+    direction: row.direction,
+    customer: row.customer,
+    state: liveliestOf(shown.map(({ state }) => state)),
+    sender: row.sender,
+    recipients: shown,
+    size: row.size,
+    arrived: row.arrived,
+    expires: row.expires,
+    subject: row.subject,
+    source: { protocol: row.protocol, peer: row.peer, ...(row.auth !== null && { auth: row.auth }) },
+  };
+}
+
+function recipientOf({ address, state, attempts, due, reply }: RecipientRow, now: Instant): EntryRecipient {
+  const name = stateOf(state, due, now);
+  return {
+    address,
+    state: name,
+    attempts,
+    ...(name === "waiting" && due !== null && { nextAttempt: due }),
+    ...(reply !== null && { reply }),
+  };
+}

@@ -1,0 +1,230 @@
+/** The seam between the spool's front and its database: batches of operations in, plain rows out. */
+// All that crosses it can be cloned between threads, and one batch with changes in it is one commit, or nothing.
+import type { Outcome } from "../delivery/delivery.ts";
+import type { Notify, Recipient } from "../mail/envelope.ts";
+import type { Instant } from "../platform/clock.ts";
+import type { Address } from "../wire/address.ts";
+import type {
+  Action,
+  Actor,
+  Committed,
+  Entry,
+  Filter,
+  Holder,
+  Lane,
+  MessageId,
+  RecipientState,
+  Source,
+  SpoolEvent,
+  SpoolFault,
+  Usage,
+} from "./spool.ts";
+
+export interface Store {
+  /** Runs the operations in their order. One answer each; it rejects only when the store itself is gone. */
+  call(batch: readonly Operation[]): Promise<Answers>;
+  close(): Promise<void>;
+}
+
+interface Operations {
+  readonly accept: { input: Acceptation; output: Committed };
+  readonly lease: { input: LeaseWish; output: Leased };
+  readonly renew: { input: { lane: Lane; holder: Holder; until: Instant }; output: number };
+  readonly settle: { input: Settling; output: undefined };
+  readonly unlease: { input: { holder: Holder; messages: readonly Unleased[] }; output: undefined };
+  readonly act: { input: ActWish; output: Acted };
+  readonly expire: { input: { now: Instant; limit: number }; output: readonly MessageId[] };
+  readonly prune: { input: { before: Instant; ledger: Instant; limit: number }; output: number };
+  readonly page: { input: PageWish; output: Page };
+  readonly count: { input: { filter: Filter; now: Instant }; output: number };
+  readonly history: { input: HistoryWish; output: HistoryPage };
+  readonly content: { input: { id: MessageId }; output: Content | undefined };
+  readonly bodies: { input: { after: number; limit: number }; output: readonly HeldBody[] };
+  readonly files: { input: Record<never, never>; output: readonly NamedFile[] };
+  readonly tally: { input: Record<never, never>; output: Tally };
+  /** Does nothing: its answer carries the usage, should another process have changed it. */
+  readonly look: { input: Record<never, never>; output: undefined };
+}
+
+export type Name = keyof Operations;
+export type Input<N extends Name> = Operations[N]["input"];
+export type Output<N extends Name> = Operations[N]["output"];
+export type Operation = { [N in Name]: { readonly name: N; readonly input: Input<N> } }[Name];
+
+export type Answer =
+  | { readonly value: Output<Name> }
+  | { readonly fault: SpoolFault; readonly message: string };
+
+export interface Answers {
+  readonly answers: readonly Answer[];
+  /** Lanes whose usage changed. */
+  readonly usage: readonly LaneUsage[];
+  /** Body files that no row names any more: to be unlinked. */
+  readonly freed: readonly string[];
+}
+
+export interface LaneUsage extends Lane, Usage {}
+
+/** A body as it is kept: small ones in the row, large ones in a file. */
+export type StoredBody = { readonly bytes: Uint8Array } | { readonly file: string };
+
+/** What MAIL said, in plain columns. */
+export interface MailFacts {
+  readonly from: Address;
+  readonly body: "7BIT" | "8BITMIME" | null;
+  readonly smtputf8: boolean;
+  readonly ret: "FULL" | "HDRS" | null;
+  readonly envid: string | null;
+}
+
+export interface Acceptation {
+  readonly mail: MailFacts;
+  readonly source: Source;
+  readonly arrived: Instant;
+  readonly subject: string;
+  readonly origin: { readonly spool: string; readonly message: string } | undefined;
+  readonly content: StoredBody;
+  /** Octets and hash of the body, without trace fields. */
+  readonly octets: number;
+  readonly sha256: Uint8Array;
+  readonly postings: readonly PostedEntry[];
+  readonly now: Instant;
+  readonly actor: string;
+}
+
+export interface PostedEntry {
+  readonly id: MessageId;
+  readonly lane: Lane;
+  readonly recipients: readonly Recipient[];
+  readonly expires: Instant;
+  readonly trace: string;
+  /** Octets of trace and body. */
+  readonly size: number;
+}
+
+export interface LeaseWish {
+  readonly lane: Lane;
+  readonly domains: readonly string[] | undefined;
+  readonly order: "oldest" | "small";
+  readonly holder: Holder;
+  readonly now: Instant;
+  readonly until: Instant;
+  /** At most so many messages, and (after the first) so many octets of bodies in rows. */
+  readonly messages: number;
+  readonly octets: number;
+}
+
+export interface Leased {
+  readonly messages: readonly LeasedMessage[];
+  /** Nothing was leased, and others hold leases on what would fit. */
+  readonly busy: boolean;
+}
+
+export interface LeasedMessage {
+  readonly seq: number;
+  readonly id: MessageId;
+  readonly mail: MailFacts;
+  readonly arrived: Instant;
+  readonly expires: Instant;
+  readonly size: number;
+  readonly trace: string;
+  readonly content: StoredBody;
+  readonly recipients: readonly LeasedRecipient[];
+}
+
+export interface LeasedRecipient {
+  readonly n: number;
+  readonly address: Address;
+  readonly notify: readonly Notify[];
+  readonly orcpt: string | null;
+  readonly attempts: number;
+  /** When it was due before the lease: given back, it takes its old place. */
+  readonly due: Instant;
+}
+
+export interface Unleased {
+  readonly seq: number;
+  readonly recipients: readonly { readonly n: number; readonly due: Instant }[];
+}
+
+export interface Settling {
+  readonly seq: number;
+  readonly holder: Holder;
+  readonly now: Instant;
+  readonly actor: string;
+  readonly outcomes: readonly {
+    readonly n: number;
+    readonly result: Outcome["result"];
+    readonly reply: string;
+    readonly due: Instant;
+  }[];
+}
+
+/** Where a page ended: the key of its last row. */
+export interface Cursor {
+  readonly seq: number;
+  readonly size: number;
+}
+
+export interface PageWish {
+  readonly filter: Filter;
+  readonly now: Instant;
+  readonly after: Cursor | undefined;
+  readonly limit: number;
+}
+
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** undefined: it was the last page. */
+  readonly next: Cursor | undefined;
+}
+
+export interface ActWish extends PageWish {
+  readonly action: Action;
+  readonly by: Actor;
+  readonly dry: boolean;
+  /** At most so many entries are changed; `limit` is how many are looked at. */
+  readonly most: number;
+}
+
+export interface Acted {
+  readonly ids: readonly MessageId[];
+  readonly next: Cursor | undefined;
+}
+
+export interface HistoryWish {
+  readonly ids: readonly MessageId[] | undefined;
+  readonly after: { readonly at: Instant; readonly seq: number };
+  readonly limit: number;
+}
+
+export interface HistoryPage {
+  readonly events: readonly SpoolEvent[];
+  readonly next: { readonly at: Instant; readonly seq: number } | undefined;
+}
+
+export interface Content {
+  readonly trace: string;
+  readonly content: StoredBody;
+}
+
+/** A body that must be there, as `verify` looks at it. */
+export interface HeldBody {
+  readonly seq: number;
+  readonly ids: readonly MessageId[];
+  readonly octets: number;
+  readonly sha256: Uint8Array;
+  readonly content: StoredBody;
+}
+
+/** A body file that a row names, and the entries that it is for. */
+export interface NamedFile {
+  readonly file: string;
+  readonly ids: readonly MessageId[];
+}
+
+/** The conservation check: `accepted` is the sum of all the states. */
+export interface Tally {
+  readonly accepted: number;
+  readonly states: Readonly<Record<RecipientState, number>>;
+}

@@ -1,0 +1,54 @@
+/** The Worker's side of worker.ts: opens the store and runs the batches that it is sent. An entry point of its own. */
+// One question, one answer, in order; nothing here is asynchronous, so that nothing can overtake.
+import { openDatabase } from "../platform/sqlite.ts";
+import { SpoolError } from "./spool.ts";
+import { openStore, type SqliteStore } from "./sqlite.ts";
+import type { Answers } from "./store.ts";
+import type { FromThread, ToThread } from "./worker.ts";
+
+/** The part of a Worker's global scope that is used here; no type library of ours has it. */
+interface Scope {
+  onmessage: ((event: MessageEvent<ToThread>) => void) | null;
+  postMessage(answer: FromThread, handed: readonly ArrayBuffer[]): void;
+}
+
+const scope = globalThis as unknown as Scope;
+let store: SqliteStore | undefined;
+
+scope.onmessage = ({ data }) => {
+  try {
+    const answer = answerTo(data);
+    scope.postMessage(answer, answer.type === "answers" ? octetsOf(answer.answers) : []);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    scope.postMessage(
+      { type: "failed", fault: error instanceof SpoolError ? error.fault : "io", message },
+      [],
+    );
+  }
+};
+
+function answerTo(question: ToThread): FromThread {
+  switch (question.type) {
+    case "open":
+      store = openStore({ path: question.path, id: question.id, open: openDatabase });
+      return { type: "opened", id: store.id };
+    case "call":
+      if (store === undefined) throw new SpoolError("closed", "the store is not open");
+      return { type: "answers", answers: store.run(question.batch) };
+    case "close":
+      store?.end();
+      store = undefined;
+      return { type: "closed" };
+  }
+}
+
+/** Bodies that were read for a lease go over without a copy. */
+function octetsOf({ answers }: Answers): readonly ArrayBuffer[] {
+  return answers.flatMap((answer) => {
+    if (!("value" in answer) || typeof answer.value !== "object" || !("messages" in answer.value)) return [];
+    return answer.value.messages.flatMap(({ content }) =>
+      "bytes" in content && content.bytes.buffer instanceof ArrayBuffer ? [content.bytes.buffer] : [],
+    );
+  });
+}
