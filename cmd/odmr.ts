@@ -68,7 +68,14 @@ function settings(env: Readonly<Partial<Record<string, string>>>, debug: boolean
   const said = (error: unknown) => describe(error, debug);
   return {
     name: "odmr",
-    scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
+    scanner: {
+      caseStyle: "allow-kebab-for-camel",
+      allowArgumentEscapeSequence: true,
+      distanceOptions: {
+        threshold: 3,
+        weights: { insertion: 1, deletion: 1, substitution: 2, transposition: 1 },
+      },
+    },
     documentation: { disableAnsiColor: Boolean(env.NO_COLOR) },
     localization: {
       text: {

@@ -44,4 +44,5 @@ const faults: Readonly<Record<string, string>> = {
   EISDIR: "is a folder; name a file",
 };
 
-const secretIn = (text: string): string => text.replace(/\r?\n$/, "");
+/** What a file or stdin says, less one line end. */
+export const secretIn = (text: string): string => text.replace(/\r?\n$/, "");

@@ -43,9 +43,9 @@ export function parseSize(text: string): number | undefined {
   return Number.isSafeInteger(octets) ? octets : undefined;
 }
 
-/** The shortest way to write a duration that parseDuration reads. */
+/** A duration as parseDuration reads it, in days and less. */
 export function formatDuration(ms: number): string {
-  const units = ["w", "d", "h", "m", "s", "ms"];
+  const units = ["d", "h", "m", "s", "ms"];
   let rest = ms;
   let text = "";
   for (const unit of units) {

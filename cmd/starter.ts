@@ -1,0 +1,117 @@
+/** The starter configurations that `odmr init` writes. */
+// `#? key.path` becomes what the schema says of that key, so that file and schema never tell two stories.
+
+import { describedAt } from "../src/config/describe.ts";
+
+export type StarterKind = keyof typeof starters;
+
+const starters = {
+  relay: `# The relay: a host with a fixed address, which takes mail in and holds it. Run it with: odmr serve
+# What must be yours is marked with <--; check the file with: odmr check
+
+#? hostname
+hostname: relay.example.net   # <--
+
+#? spool
+spool: /var/lib/odmr/spool.db
+
+#? tls
+# Names of files are relative to this one.
+tls:
+  certificate: relay.crt   # <--
+  key: relay.key   # <--
+  # clientCa: ca.crt   # for customers that show a certificate
+
+serve:
+  #? serve.listen
+  listen:
+    # Customers call here, on the port of RFC 2645.
+    - { service: odmr, address: "0.0.0.0:366" }
+    # TLS from the first octet, for customers that cannot STARTTLS.
+    # - { service: odmr, address: "0.0.0.0:3660", tls: implicit }
+    # Mail from the world: the MX of the customers' domains points here.
+    - { service: intake, address: "0.0.0.0:25" }
+    # Instead of intake: mail from a mail server on this host.
+    # - { service: lmtp, address: "unix:/run/odmr/lmtp.sock" }
+
+  #? serve.customers
+  customers:
+    - name: home   # <--
+      #? serve.customers.domains
+      domains: [example.org]   # <--
+      #? serve.customers.password
+      # Make it with: odmr passwd home.secret
+      password: { file: home.secret }
+      # scram: "SCRAM-SHA-256$…"   # instead, from: odmr passwd --scram --from home.secret
+      # certificate: "sha256:…"   # or by the fingerprint of its certificate
+      #? serve.customers.recipients
+      recipients: any
+      #? serve.customers.hold
+      hold: 30d
+      #? serve.customers.quota
+      quota: 2GiB
+      #? serve.customers.compatibility
+      compatibility: auto
+
+  #? serve.limits
+  limits:
+    messageSize: 50MiB
+    recipients: 1000
+    connections: 1000
+    perAddress: 20
+
+  auth:
+    #? serve.auth.cramMd5
+    cramMd5: true
+`,
+  home: `# The host at home: calls the relay, takes the mail and hands it on. Run it with: odmr pull
+# What must be yours is marked with <--; check the file with: odmr check
+
+#? hostname
+hostname: home.example.org   # <--
+
+#? spool
+spool: /var/lib/odmr/spool.db
+
+pull:
+  #? pull.accounts
+  accounts:
+    - name: relay
+      #? pull.accounts.provider
+      provider: relay.example.net   # <--
+      #? pull.accounts.tls
+      tls: starttls
+      # ca: relay-ca.crt
+      #? pull.accounts.pin
+      # pin: "sha256:…"
+
+      #? pull.accounts.user
+      user: home   # <--
+      #? pull.accounts.password
+      # The relay's operator has the same one. Names of files are relative to this file.
+      password: { file: home.secret }   # <--
+
+      #? pull.accounts.domains
+      domains: [example.org]   # <--
+
+      #? pull.accounts.deliver
+      # Also: lmtp://127.0.0.1:24, lmtp:/run/dovecot/lmtp, smtp://127.0.0.1:25, mbox:/path, command:["prog","{recipient}"]
+      deliver:
+        # - { match: "sales@example.org", to: "lmtp://127.0.0.1:24" }
+        - { match: "*", to: "maildir:/var/mail/{domain}/{local}" }   # <--
+`,
+} as const;
+
+/** What to do after it was written. */
+export const nextSteps: Readonly<Record<StarterKind, readonly string[]>> = {
+  relay: ["odmr passwd home.secret", "odmr check", "odmr serve"],
+  home: ["odmr passwd --stdin home.secret   # what the relay's operator gave you", "odmr check", "odmr pull"],
+};
+
+/** The commented configuration. */
+export function starter(kind: StarterKind): string {
+  return starters[kind].replace(/^( *)#\? (\S+)$/gm, (_, indent: string, path: string) => {
+    const said = describedAt(path.split("."))?.description ?? "";
+    return `${indent}# ${said}`;
+  });
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { starter } from "../../cmd/starter.ts";
+import { parseConfig } from "../../src/config/load.ts";
+import { inFolder, odmr } from "../support/cli.ts";
+
+const named = {
+  relay: ["relay.crt", "relay.key", "home.secret"],
+  home: ["home.secret"],
+} as const;
+
+for (const kind of ["relay", "home"] as const) {
+  test(`the ${kind}'s starter is a right configuration, with what the schema says of its keys`, () => {
+    const text = starter(kind);
+    assert.equal(parseConfig(text, "odmr.yaml").file.endsWith("odmr.yaml"), true);
+    assert.match(text, /^# The name this host has for others/m);
+    assert.doesNotMatch(text, /#\?|# *$/m);
+  });
+
+  test(`the ${kind}'s starter passes check but for the files that must exist, which check names`, () =>
+    inFolder(async (folder) => {
+      assert.deepEqual(
+        await odmr(["init", kind], { cwd: folder }).then(({ status, stdout }) => ({ status, stdout })),
+        {
+          status: 0,
+          stdout: "",
+        },
+      );
+      const before = await odmr(["check"], { cwd: folder });
+      assert.equal(before.status, 78);
+      const lines = before.stderr.trimEnd().split("\n");
+      assert.equal(lines.length, named[kind].length, before.stderr);
+      for (const [i, name] of named[kind].entries())
+        assert.match(lines[i] ?? "", new RegExp(`/${name} does not exist`));
+
+      for (const name of named[kind]) await writeFile(join(folder, name), "x\n", { mode: 0o600 });
+      const after = await odmr(["check"], { cwd: folder });
+      assert.deepEqual({ status: after.status, stderr: after.stderr }, { status: 0, stderr: "" });
+    }));
+}
+
+test("a file that is there stays as it is, unless --force says otherwise", () =>
+  inFolder(async (folder) => {
+    const file = join(folder, "mine.yaml");
+    await writeFile(file, "mine");
+    const { status, stderr } = await odmr(["init", "home", file]);
+    assert.deepEqual(
+      { status, stderr },
+      { status: 73, stderr: `odmr: ${file} is there already; name another file, or say --force\n` },
+    );
+    assert.equal(await readFile(file, "utf8"), "mine");
+    assert.equal((await odmr(["init", "home", "--force", file])).status, 0);
+    assert.equal(await readFile(file, "utf8"), starter("home"));
+  }));
+
+test("there is a relay and a home, and nothing else", async () => {
+  const { status, stderr } = await odmr(["init", "cloud"]);
+  assert.equal(status, 64);
+  assert.match(stderr, /"cloud" is neither relay nor home; see --help/);
+});

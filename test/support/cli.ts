@@ -1,0 +1,56 @@
+/** Runs the program as a user does: a process of its own, on the runtime that runs the tests. */
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Setting {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+}
+
+const program = fileURLToPath(new URL("../../cmd/odmr.ts", import.meta.url));
+const before = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
+
+/** The words that start `program` on this runtime. */
+export const commandLine = (args: readonly string[]): readonly [string, ...string[]] => [
+  process.execPath,
+  ...before,
+  program,
+  ...args,
+];
+
+export function odmr(args: readonly string[], { cwd, env = {}, stdin = "" }: Setting = {}): Promise<Ended> {
+  const [file, ...words] = commandLine(args);
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, words, { cwd, env: { ...process.env, NO_COLOR: "1", ...env } });
+    const said = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const)
+      child[name].setEncoding("utf8").on("data", (text: string) => {
+        said[name] += text;
+      });
+    child.on("error", reject);
+    child.on("close", (status) => resolve({ status, ...said }));
+    child.stdin.on("error", () => {});
+    child.stdin.end(stdin);
+  });
+}
+
+/** Gives a folder of its own to the test and removes it afterwards. */
+export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), "odmr-"));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
