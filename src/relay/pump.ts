@@ -1,7 +1,7 @@
 /** The pump: what a claim gives goes to a delivery, several messages in flight, and each is settled by its own outcome. */
 // The window bounds what is in flight by count and by octets; one message of any size always fits.
 import type { Delivery, Outcome } from "../delivery/delivery.ts";
-import type { Clock, Instant } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Claim, Held, Settlement } from "../spool/spool.ts";
 import { replyLine } from "../wire/reply.ts";
@@ -97,18 +97,18 @@ async function afterFlight(claim: Claim, inFlight: ReadonlySet<Promise<void>>): 
   return claim.next();
 }
 
+/**
+ * A refused recipient is held with its reply, not dropped: its sender has had our 250, and until a notice goes back to
+ * it, somebody here must decide (`queue list --state held`).
+ */
 function settlements(
   held: Held,
   outcomes: readonly Outcome[],
   { clock, backoff }: PumpOptions,
 ): readonly Settlement[] {
-  return outcomes.map((outcome, i) =>
-    outcome.result === "deferred"
-      ? { ...outcome, due: later(clock.now(), backoff, held.attempts[i] ?? 0) }
-      : outcome,
-  );
-}
-
-function later(now: Instant, backoff: Backoff, attempts: number): Instant {
-  return now + backoff(attempts);
+  return outcomes.map((outcome, i) => {
+    if (outcome.result === "refused") return { ...outcome, result: "held" };
+    if (outcome.result !== "deferred") return outcome;
+    return { ...outcome, due: clock.now() + backoff(held.attempts[i] ?? 0) };
+  });
 }

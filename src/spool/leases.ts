@@ -28,7 +28,7 @@ export function lease(db: Database, wish: LeaseWish): Leased {
   let octets = 0;
   for (const seq of new Set(rows.map(({ message }) => message))) {
     if (messages.length >= wish.messages || octets >= wish.octets) break;
-    const message = take(db, lane, seq, wish);
+    const message = take(db, seq, wish);
     messages.push(message);
     if ("bytes" in message.content) octets += message.content.bytes.length;
   }
@@ -62,18 +62,22 @@ export function settle(db: Database, { seq, holder, now, actor, outcomes }: Sett
     const to = tried(db, seq, n, holder, state, due, reply);
     if (to === undefined) continue;
     work.note(seq, to, what, { at: now, actor, reason: reply });
-    if (state !== code.waiting) left++;
+    if (state >= code.delivered) left++;
   }
   if (left > 0) work.depart(seq, left, now);
 }
 
 /** What each result makes of a recipient. */
 const settled: {
-  readonly [R in "delivered" | "deferred" | "refused"]: { state: StateCode; what: SpoolEvent["what"] };
+  readonly [R in "delivered" | "deferred" | "refused" | "held"]: {
+    state: StateCode;
+    what: SpoolEvent["what"];
+  };
 } = {
   delivered: { state: code.delivered, what: "delivered" },
   refused: { state: code.refused, what: "refused" },
   deferred: { state: code.waiting, what: "deferred" },
+  held: { state: code.held, what: "held" },
 };
 
 /** A deferred recipient that an operator has held meanwhile stays held. @returns its address; undefined: fenced off */
@@ -185,7 +189,7 @@ interface RecipientRow extends Omit<LeasedRecipient, "notify"> {
   readonly notify: string;
 }
 
-function take(db: Database, lane: number, seq: number, wish: LeaseWish): LeasedMessage {
+function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
   const row = db.get<MessageRow>(
     `SELECT m.seq, m.id, m.sender, m.mime, m.smtputf8, m.ret, m.envid, m.arrived, m.expires, m.size, m.trace,
        b.file, b.bytes FROM message m JOIN body b ON b.seq = m.body WHERE m.seq = ?`,
@@ -195,9 +199,8 @@ function take(db: Database, lane: number, seq: number, wish: LeaseWish): LeasedM
   const recipients = db
     .all<RecipientRow>(
       `SELECT n, address, domain, notify, orcpt, attempts, due FROM recipient
-       WHERE message = ? AND lane = ? AND due <= ? AND ${HERE} ORDER BY n`,
+       WHERE message = ? AND +due <= ? AND ${HERE} ORDER BY n`, // "+": by the primary key, not by an index on due
       seq,
-      lane,
       wish.now,
     )
     .filter(({ domain }) => wish.domains?.includes(domain) ?? true);

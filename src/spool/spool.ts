@@ -101,8 +101,9 @@ export interface Held extends Parcel {
   readonly expires: Instant;
 }
 
-/** What happened to a recipient, and for a deferred one when it is due again. */
-export interface Settlement extends Outcome {
+/** What happened to a recipient, and for a deferred one when it is due again. `held`: refused, but kept for an operator. */
+export interface Settlement extends Omit<Outcome, "result"> {
+  readonly result: Outcome["result"] | "held";
   readonly due?: Instant;
 }
 

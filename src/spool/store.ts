@@ -1,6 +1,5 @@
 /** The seam between the spool's front and its database: batches of operations in, plain rows out. */
 // All that crosses it can be cloned between threads, and one batch with changes in it is one commit, or nothing.
-import type { Outcome } from "../delivery/delivery.ts";
 import type { Notify, Recipient } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Address } from "../wire/address.ts";
@@ -14,6 +13,7 @@ import type {
   Lane,
   MessageId,
   RecipientState,
+  Settlement,
   Source,
   SpoolEvent,
   SpoolFault,
@@ -154,7 +154,7 @@ export interface Settling {
   readonly actor: string;
   readonly outcomes: readonly {
     readonly n: number;
-    readonly result: Outcome["result"];
+    readonly result: Settlement["result"];
     readonly reply: string;
     readonly due: Instant;
   }[];

@@ -65,12 +65,14 @@ export class Work {
   /** Takes `recipients` that left off the entry's count. */
   depart(message: number, recipients: number, at: Instant): void {
     const left = this.#db.get<{ here: number; lane: number; body: number; size: number }>(
-      "UPDATE message SET here = here - ? WHERE seq = ? RETURNING here, lane, body, size",
+      `UPDATE message SET here = here - ?, gone = CASE here WHEN ? THEN ? END WHERE seq = ?
+       RETURNING here, lane, body, size`,
       recipients,
+      recipients,
+      at,
       message,
     );
     if (left === undefined || left.here > 0) return;
-    this.#db.run("UPDATE message SET gone = ? WHERE seq = ?", at, message);
     this.add(left.lane, -1, -left.size);
     this.#drop(left.body);
   }
