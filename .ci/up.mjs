@@ -3,7 +3,16 @@
 // Bun and Deno come as npm packages; where their install scripts were not allowed to run, their binaries are there all the same.
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,9 +38,11 @@ const [job = "", ...args] = process.argv.slice(2);
 if (!Object.hasOwn(jobs, job)) fail(`what is "${job}"? There are ${Object.keys(jobs).join(", ")}.`);
 process.exitCode = await jobs[job](args);
 
-/** What package-lock.json asks for, unless it is there. */
+/** What package-lock.json asks for, unless it is there. A linked node_modules is somebody else's: npm ci would empty it. */
 function install() {
-  const installed = join(root, "node_modules", ".package-lock.json");
+  const modules = join(root, "node_modules");
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  const installed = join(modules, ".package-lock.json");
   const lock = join(root, "package-lock.json");
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   const { status } = spawnSync("npm", ["ci"], {
