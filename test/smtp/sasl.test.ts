@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { type Credential, clientAuth, SaslError } from "../../src/smtp/sasl/client.ts";
 import {
@@ -350,7 +349,7 @@ test("the client leaves a server that asks for more than there is", () => {
 });
 
 describe("a verifier", () => {
-  // RFC 7677 §3's password and salt; the keys as PostgreSQL and others compute them.
+  // RFC 7677 §3's password and salt.
   const rfc = makeVerifier("pencil", unbase64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096, portablePbkdf2);
   const line =
     "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
@@ -358,7 +357,6 @@ describe("a verifier", () => {
   test("is written and read in PostgreSQL's form", () => {
     assert.equal(formatVerifier(rfc), line);
     assert.deepEqual(parseVerifier(line), rfc);
-    assert.deepEqual(new Uint8Array(createHash("sha256").update("x").digest()).length, rfc.storedKey.length);
   });
 
   test("that is none is not read", () => {

