@@ -3,7 +3,7 @@
 import type { Instant } from "../platform/clock.ts";
 import type { Files, NewFile } from "../platform/files.ts";
 import type { Address } from "../wire/address.ts";
-import { Canonical } from "../wire/dots.ts";
+import { canonical } from "./canonical.ts";
 import { type Pieces, withLf } from "./lf.ts";
 import { fromLine, type Part, parts, quoted } from "./mbox.ts";
 
@@ -104,19 +104,6 @@ type Step = IteratorResult<Part, void>;
 
 function isOctets(step: Step): step is IteratorYieldResult<Uint8Array> {
   return step.value instanceof Uint8Array;
-}
-
-async function* canonical(pieces: Pieces): AsyncGenerator<Uint8Array> {
-  const line = new Canonical();
-  let out: Uint8Array[] = [];
-  const put = (piece: Uint8Array) => void out.push(piece);
-  for await (const piece of pieces) {
-    line.write(piece, put);
-    yield* out;
-    out = [];
-  }
-  line.end(put);
-  yield* out;
 }
 
 async function emlWriter(path: string, files: Files): Promise<MessageWriter> {

@@ -1,0 +1,46 @@
+/** `odmr queue`: the mail that waits, for operators and their scripts. */
+import { buildRouteMap } from "@stricli/core";
+import { type Context, helpText } from "./flags.ts";
+import { actCommand, moveCommand } from "./queue/act.ts";
+import { addCommand, importCommand } from "./queue/add.ts";
+import { exportCommand } from "./queue/export.ts";
+import {
+  catCommand,
+  countCommand,
+  historyCommand,
+  listCommand,
+  showCommand,
+  statsCommand,
+} from "./queue/look.ts";
+
+export const queueRoutes = buildRouteMap<string, Context>({
+  routes: {
+    list: listCommand,
+    show: showCommand,
+    cat: catCommand,
+    count: countCommand,
+    stats: statsCommand,
+    history: historyCommand,
+    hold: actCommand("hold"),
+    release: actCommand("release"),
+    retry: actCommand("retry"),
+    remove: actCommand("remove"),
+    bounce: actCommand("bounce"),
+    move: moveCommand,
+    add: addCommand,
+    import: importCommand,
+    export: exportCommand,
+  },
+  docs: {
+    brief: "Look at the mail that waits, and act on it",
+    fullDescription: helpText(
+      "Works while odmr serve runs and while it does not. What is chosen by ids and filters must fit all of them;\n" +
+        "an action on everything wants --all. Exit status: 0 done, 1 nothing matched.",
+      {
+        "odmr queue list": "what waits",
+        "odmr queue list --json | jq -r .id | odmr queue hold -": "ids from one command to another",
+        "odmr queue remove --older-than 20d --dry-run": "what would go",
+      },
+    ),
+  },
+});

@@ -1,0 +1,255 @@
+/** `odmr queue list`, `show`, `cat`, `count`, `stats` and `history`: looking without touching. */
+// What nothing matched ends with 1; a count of nothing is an answer, and ends with 0.
+import { buildCommand } from "@stricli/core";
+import { systemClock } from "../../src/platform/clock.ts";
+import type { Entry, Filter, Spool } from "../../src/spool/spool.ts";
+import { status, UsageError } from "../exit.ts";
+import { type Context, helpText, switchFlag } from "../flags.ts";
+import { left, right, type Screen, safe, safeLines, screenOf, sizeText } from "../table.ts";
+import { type FilterFlags, filterFlags, filterOf, goneFlag, idArguments, idsOf } from "./filter.ts";
+import { type SpoolFlags, spoolFlags, withSpool } from "./open.ts";
+import { Lines, written } from "./out.ts";
+import {
+  entryInFull,
+  entryJson,
+  entryLine,
+  eventJson,
+  eventLine,
+  tableHead,
+  tableRow,
+  time,
+} from "./print.ts";
+
+interface LookFlags extends SpoolFlags, FilterFlags {
+  readonly json: boolean;
+  readonly gone: boolean;
+}
+
+const jsonFlag = switchFlag("JSON Lines: one object a line, and nothing else on stdout");
+const lookFlags = { ...spoolFlags, ...filterFlags, json: jsonFlag, gone: goneFlag } as const;
+
+/** How entries are shown: what stands over the first, before each further one, and for each. */
+interface Form {
+  readonly head?: string;
+  readonly between?: string;
+  readonly row: (entry: Entry) => string;
+}
+
+async function print({ process }: Context, flags: LookFlags, filter: Filter, form: Form): Promise<void> {
+  const found = await withSpool(flags, async (spool) => {
+    const lines = new Lines(process.stdout);
+    let count = 0;
+    for await (const entry of spool.list(filter)) {
+      const above = count++ === 0 ? form.head : form.between;
+      if (above !== undefined) await lines.line(above);
+      await lines.line(form.row(entry));
+    }
+    await lines.end();
+    return count;
+  });
+  if (found === 0) process.exitCode = status.noMatch;
+}
+
+const asJson: Form = { row: entryJson };
+const asLines: Form = { row: entryLine };
+
+function asTable(columns: number, now: number, screen: Screen): Form {
+  return { head: tableHead(columns), row: (entry) => tableRow(entry, now, screen) };
+}
+
+export const listCommand = buildCommand<LookFlags, string[], Context>({
+  async func(flags, ...ids) {
+    const now = systemClock.now();
+    const screen = screenOf(this.process.stdout, this.process.env);
+    const plain = screen.columns === undefined ? asLines : asTable(screen.columns, now, screen);
+    await print(this, flags, await lookFilter(flags, ids, now), flags.json ? asJson : plain);
+  },
+  parameters: { flags: lookFlags, positional: idArguments },
+  docs: {
+    brief: "List what waits, or what filters choose",
+    fullDescription: helpText(
+      "On a terminal a table; in a pipe one line for each entry, with tabs between.",
+      {
+        "odmr queue list": "all that waits",
+        "odmr queue list --customer home --larger-than 10MiB": "large mail of one customer",
+        "odmr queue list --state held --json | jq -r .id | odmr queue release -": "ids for another command",
+      },
+    ),
+  },
+});
+
+export const showCommand = buildCommand<LookFlags, string[], Context>({
+  async func(flags, ...ids) {
+    const screen = screenOf(this.process.stdout, this.process.env);
+    const filter = await lookFilter({ ...flags, gone: flags.gone || ids.length > 0 }, ids, systemClock.now());
+    await print(
+      this,
+      flags,
+      filter,
+      flags.json ? asJson : { between: "", row: (entry) => entryInFull(entry, screen) },
+    );
+  },
+  parameters: { flags: lookFlags, positional: idArguments },
+  docs: { brief: "Show all that is known of entries, also of those that have left" },
+});
+
+export const countCommand = buildCommand<LookFlags, string[], Context>({
+  async func(flags, ...ids) {
+    const filter = await lookFilter(flags, ids, systemClock.now());
+    const count = await withSpool(flags, (spool) => spool.count(filter));
+    await written(this.process.stdout, flags.json ? `${JSON.stringify({ count })}\n` : `${count}\n`);
+  },
+  parameters: { flags: lookFlags, positional: idArguments },
+  docs: { brief: "Count entries" },
+});
+
+interface CatFlags extends SpoolFlags {
+  readonly headers: boolean;
+}
+
+export const catCommand = buildCommand<CatFlags, string[], Context>({
+  async func(flags, ...words) {
+    const ids = await idsOf(words);
+    if (ids === undefined) throw new UsageError("which message? give its id");
+    const { stdout, stderr } = this.process;
+    const show = isTerminal(stdout) ? asText : asOctets;
+    const found = await withSpool(flags, async (spool) => {
+      let count = 0;
+      for (const id of ids) {
+        const content = await spool.content(id);
+        if (content === undefined) stderr.write(`odmr: there is no message ${id}, or it has left\n`);
+        else count++;
+        for await (const piece of show(flags.headers ? headerOf(content ?? []) : (content ?? [])))
+          await written(stdout, piece);
+      }
+      return count;
+    });
+    if (found === 0) this.process.exitCode = status.noMatch;
+  },
+  parameters: {
+    flags: { ...spoolFlags, headers: switchFlag("The header alone") },
+    positional: idArguments,
+  },
+  docs: {
+    brief: "Write a message: to a pipe as it is, to a terminal with controls made visible",
+    fullDescription: helpText("The trace fields that we put on top are part of it.", {
+      "odmr queue cat ID > message.eml": "octet for octet",
+      "odmr queue cat --headers ID": "what it says of itself",
+    }),
+  },
+});
+
+export const statsCommand = buildCommand<LookFlags, string[], Context>({
+  async func(flags, ...ids) {
+    const filter = await lookFilter(flags, ids, systemClock.now());
+    const lanes = await withSpool(flags, (spool) => lanesOf(spool, filter));
+    const lines = new Lines(this.process.stdout);
+    if (!flags.json)
+      await lines.line(
+        `${left("DIRECTION", 9)}  ${left("CUSTOMER", 16)}  ${right("ENTRIES", 8)}  ${right("SIZE", 5)}  OLDEST`,
+      );
+    for (const { direction, customer, entries, octets, oldest, states } of lanes)
+      await lines.line(
+        flags.json
+          ? JSON.stringify({ direction, customer, entries, octets, oldest: time(oldest), states })
+          : `${left(direction, 9)}  ${left(safe(customer), 16)}  ${right(String(entries), 8)}  ${right(sizeText(octets), 5)}  ${time(oldest)}`,
+      );
+    await lines.end();
+    if (lanes.length === 0) this.process.exitCode = status.noMatch;
+  },
+  parameters: { flags: lookFlags, positional: idArguments },
+  docs: { brief: "Sum up what waits, by direction and customer" },
+});
+
+interface HistoryFlags extends SpoolFlags, Pick<FilterFlags, "newerThan" | "limit"> {
+  readonly json: boolean;
+}
+
+export const historyCommand = buildCommand<HistoryFlags, string[], Context>({
+  async func(flags, ...words) {
+    const ids = await idsOf(words);
+    const after = flags.newerThan === undefined ? undefined : systemClock.now() - flags.newerThan;
+    const found = await withSpool(flags, async (spool) => {
+      const lines = new Lines(this.process.stdout);
+      const asked = {
+        ...(ids && { ids }),
+        ...(after !== undefined && { after }),
+        ...(flags.limit !== undefined && { limit: flags.limit }),
+      };
+      let count = 0;
+      for await (const event of spool.history(asked)) {
+        count++;
+        await lines.line(flags.json ? eventJson(event) : eventLine(event));
+      }
+      await lines.end();
+      return count;
+    });
+    if (found === 0) this.process.exitCode = status.noMatch;
+  },
+  parameters: {
+    flags: { ...spoolFlags, newerThan: filterFlags.newerThan, limit: filterFlags.limit, json: jsonFlag },
+    positional: idArguments,
+  },
+  docs: { brief: "Tell what happened to entries, by whom and why, oldest first" },
+});
+
+async function lookFilter(flags: LookFlags, ids: readonly string[], now: number): Promise<Filter> {
+  const filter = await filterOf(flags, ids, now);
+  return flags.gone ? { ...filter, gone: true } : filter;
+}
+
+interface LaneSum {
+  readonly direction: string;
+  readonly customer: string;
+  entries: number;
+  octets: number;
+  oldest: number;
+  readonly states: Record<string, number>;
+}
+
+async function lanesOf(spool: Spool, filter: Filter): Promise<readonly LaneSum[]> {
+  const lanes = new Map<string, LaneSum>();
+  for await (const { direction, customer, size, arrived, state } of spool.list(filter)) {
+    const key = `${direction} ${customer}`;
+    const sum = lanes.get(key) ?? { direction, customer, entries: 0, octets: 0, oldest: arrived, states: {} };
+    lanes.set(key, sum);
+    sum.entries++;
+    sum.octets += size;
+    sum.oldest = Math.min(sum.oldest, arrived);
+    sum.states[state] = (sum.states[state] ?? 0) + 1;
+  }
+  return [...lanes.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, sum]) => sum);
+}
+
+type Octets = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** The octets through the blank line that ends the header. */
+async function* headerOf(content: Octets): AsyncGenerator<Uint8Array> {
+  let last = "";
+  for await (const piece of content) {
+    const end = (last + latin1(piece)).indexOf("\r\n\r\n");
+    if (end >= 0) return yield piece.subarray(0, end + 4 - last.length);
+    yield piece;
+    last = (last + latin1(piece)).slice(-3);
+  }
+}
+
+const latin1 = (bytes: Uint8Array): string => new TextDecoder("latin1").decode(bytes);
+
+async function* asOctets(content: Octets): AsyncGenerator<Uint8Array> {
+  yield* content;
+}
+
+/** Readable, with CRLF as a line end and every other control made visible. */
+async function* asText(content: Octets): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let heldCr = "";
+  for await (const piece of content) {
+    const text = heldCr + decoder.decode(piece, { stream: true });
+    heldCr = text.endsWith("\r") ? "\r" : "";
+    yield safeLines(text.slice(0, text.length - heldCr.length).replaceAll("\r\n", "\n"));
+  }
+  yield safeLines(heldCr + decoder.decode());
+}
+
+const isTerminal = (stream: object): boolean => "isTTY" in stream && stream.isTTY === true;

@@ -1,0 +1,65 @@
+/** Where a message goes that did not come by SMTP: its recipients say it. */
+// A customer's domain waits for that customer's call; what an account takes at home waits for its target.
+import type { Config } from "../../src/config/config.ts";
+import type { Instant } from "../../src/platform/clock.ts";
+import type { Lane, Posting } from "../../src/spool/spool.ts";
+import { type Address, domainOf, matchesGlob } from "../../src/wire/address.ts";
+import { Exit, status, UsageError } from "../exit.ts";
+
+interface Way {
+  readonly lane: Lane;
+  /** How long it is held, in milliseconds. */
+  readonly hold: number;
+}
+
+/** Where nothing else is configured: as long as RFC 5321 §4.5.4.1 asks for many times over. */
+const HOLD = 30 * 86_400_000;
+
+/**
+ * One posting for each way that the recipients go. With `customer` all of them wait for that customer's call.
+ * @throws UsageError for a customer that is not configured, Exit(65) for a recipient that has no way to go
+ */
+export function postingsFor(
+  recipients: readonly Address[],
+  arrived: Instant,
+  { config, customer }: { readonly config: Config | undefined; readonly customer: string | undefined },
+): readonly Posting[] {
+  const wayOf =
+    customer === undefined ? (to: Address) => wayTo(to, config) : () => wayToCustomer(customer, config);
+  const ways = new Map<string, { readonly way: Way; readonly recipients: Posting["recipients"][number][] }>();
+  for (const address of new Set(recipients)) {
+    const way = wayOf(address);
+    const key = `${way.lane.direction}/${way.lane.customer}`;
+    const same = ways.get(key) ?? { way, recipients: [] };
+    ways.set(key, same);
+    same.recipients.push({ address, notify: [] });
+  }
+  return [...ways.values()].map(({ way: { lane, hold }, ...rest }) => ({
+    lane,
+    expires: arrived + hold,
+    ...rest,
+  }));
+}
+
+function wayTo(to: Address, config: Config | undefined): Way {
+  const domain = domainOf(to);
+  const customer = config?.serve?.customers.find(({ domains }) => domains.includes(domain));
+  if (customer !== undefined)
+    return { lane: { direction: "turn", customer: customer.name }, hold: customer.hold };
+  const account = config?.pull?.accounts.find(
+    ({ domains, deliver }) => domains.includes(domain) && deliver.some(({ match }) => matchesGlob(match, to)),
+  );
+  if (account !== undefined) return { lane: { direction: "local", customer: account.name }, hold: HOLD };
+  const advice = config === undefined ? "; name a configuration (--config) or a customer (--customer)" : "";
+  throw new Exit(
+    status.dataError,
+    `no way to ${JSON.stringify(to)}: it is of no customer and no account${advice}`,
+  );
+}
+
+function wayToCustomer(name: string, config: Config | undefined): Way {
+  const customer = config?.serve?.customers.find((each) => each.name === name);
+  if (config !== undefined && customer === undefined)
+    throw new UsageError(`there is no customer ${JSON.stringify(name)} in ${config.file}`);
+  return { lane: { direction: "turn", customer: name }, hold: customer?.hold ?? HOLD };
+}

@@ -1,0 +1,295 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { main } from "../../cmd/odmr.ts";
+import { kindAt, messagesAt } from "../../src/mail/files.ts";
+import { systemFiles } from "../../src/platform/files.ts";
+import { collected, corpus, inFolder, octets } from "../support/mail.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly octets: Uint8Array;
+}
+
+type Queue = (...words: readonly string[]) => Promise<Ended>;
+
+/** `odmr queue` in this process, on the configuration in the folder. */
+function queueIn(folder: string, terminal: object = {}): Queue {
+  return async (action = "", ...words) => {
+    const pieces: Uint8Array[] = [];
+    const said: string[] = [];
+    const stdout = {
+      write: (piece: string | Uint8Array) =>
+        void pieces.push(typeof piece === "string" ? octets(piece) : piece),
+      ...terminal,
+    };
+    const stderr = { write: (text: string) => void said.push(text) };
+    const argv = ["queue", action, ...words, "--config", join(folder, "odmr.yaml")];
+    const code = await main(argv, "odmr", { stdout, stderr, env: {} });
+    const all = await collected(pieces);
+    return { code, out: new TextDecoder().decode(all), err: said.join(""), octets: all };
+  };
+}
+
+/** The same as a process of its own, for what reads stdin. */
+function piped(folder: string, stdin: string | Uint8Array, ...words: readonly string[]): Promise<Ended> {
+  const program = new URL("../../cmd/odmr.ts", import.meta.url).pathname;
+  const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
+  const argv = [...runtime, program, "queue", ...words, "--config", join(folder, "odmr.yaml")];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, argv);
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (piece) => (out += piece));
+    child.stderr.on("data", (piece) => (err += piece));
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code: code ?? -1, out, err, octets: octets(out) }));
+    child.stdin.end(stdin);
+  });
+}
+
+async function withQueue(act: (queue: Queue, folder: string) => Promise<void>): Promise<void> {
+  await inFolder(async (folder) => {
+    const secret = join(folder, "secret");
+    await writeFile(secret, "x\n", { mode: 0o600 });
+    await writeFile(
+      join(folder, "odmr.yaml"),
+      `hostname: relay.example.net
+spool: spool.db
+serve:
+  listen: [{ service: intake, address: "127.0.0.1:2525" }]
+  customers:
+    - { name: home, domains: [example.org], password: { file: secret } }
+    - { name: other, domains: [other.example], password: { file: secret } }
+pull:
+  accounts:
+    - name: vps
+      provider: relay.example.net:366
+      user: home
+      password: { file: secret }
+      domains: [house.example]
+      deliver: [{ match: "*@house.example", to: "discard:" }]
+`,
+    );
+    await writeFile(join(folder, "one.eml"), "Subject: one\n\n1\n");
+    await writeFile(
+      join(folder, "two.eml"),
+      `Subject: =?utf-8?q?two=1B[31m?=\n\nlong \x1b[2J\n${"x\n".repeat(2000)}`,
+    );
+    await act(queueIn(folder), folder);
+  });
+}
+
+const idsOf = (out: string): readonly string[] =>
+  out.split("\n").flatMap((line) => line.split(/\s/)[0] || []);
+
+test("a message goes where its recipients go, in one entry for each way", () =>
+  withQueue(async (queue, folder) => {
+    const recipients = ["a@example.org", "b@example.org", "c@other.example", "d@house.example"].flatMap(
+      (to) => ["--to", to],
+    );
+    const added = await piped(
+      folder,
+      "Subject: hi\n\nbody",
+      "add",
+      "--from",
+      "ann@example.net",
+      ...recipients,
+    );
+    assert.deepEqual([added.code, added.err], [0, ""]);
+    assert.deepEqual(
+      added.out
+        .trim()
+        .split("\n")
+        .map((line) => line.split(" ").slice(1)),
+      [
+        ["turn", "home", "a@example.org,b@example.org"],
+        ["turn", "other", "c@other.example"],
+        ["local", "vps", "d@house.example"],
+      ],
+    );
+    const [id = ""] = idsOf(added.out);
+    const { out } = await queue("cat", id);
+    assert.match(
+      out,
+      /^Received: by relay\.example\.net with file id [0-9a-f-]{36};\r\n\t[^\r]*\r\nSubject: hi\r\n\r\nbody\r\n$/,
+    );
+    assert.match((await queue("cat", "--headers", id)).out, /Subject: hi\r\n\r\n$/);
+  }));
+
+test("a recipient without a way, an empty message and a wrong address are told", () =>
+  withQueue(async (queue, folder) => {
+    const from = ["--from", "<>"];
+    const nowhere = await piped(folder, "x", "add", ...from, "--to", "a@nowhere.example");
+    assert.deepEqual([nowhere.code, nowhere.out], [65, ""]);
+    assert.match(nowhere.err, /no way to "a@nowhere\.example"/);
+    assert.equal((await piped(folder, "", "add", ...from, "--to", "a@example.org")).code, 65);
+    assert.equal((await queue("add", ...from, "--to", "no address")).code, 64);
+    assert.equal((await queue("add", ...from)).code, 64);
+    assert.equal((await queue("import", "--to", "a@example.org", join(folder, "none"))).code, 65);
+    assert.equal((await queue("import", "--to", "a@example.org", "--customer", "nobody", folder)).code, 64);
+  }));
+
+test("ids from a list are read from stdin by an action", () =>
+  withQueue(async (queue, folder) => {
+    await queue("import", "--to", "a@example.org", join(folder, "one.eml"), join(folder, "two.eml"));
+    const { out } = await queue("list");
+    const held = await piped(folder, out, "hold", "-", "--reason", "looks odd");
+    assert.deepEqual([held.code, idsOf(held.out)], [0, idsOf(out)]);
+    assert.equal((await queue("count", "--state", "held")).out, "2\n");
+    const history = (await queue("history", "--json", idsOf(out)[0] ?? "")).out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      history.map(({ what, reason }) => [what, reason]),
+      [
+        ["accepted", "file from localhost"],
+        ["held", "looks odd"],
+      ],
+    );
+    assert.equal((await piped(folder, "", "hold", "-")).code, 1);
+  }));
+
+test("filters choose, and what nothing matches ends with 1", () =>
+  withQueue(async (queue, folder) => {
+    const put = (to: string, from: string, name: string) =>
+      queue("import", "--from", from, "--to", to, join(folder, name));
+    const [one = ""] = idsOf((await put("a@example.org", "ann@example.net", "one.eml")).out);
+    const [two = ""] = idsOf((await put("b@other.example", "<>", "two.eml")).out);
+    const rows: readonly (readonly [string, readonly string[]])[] = [
+      ["", [one, two]],
+      ["--customer home", [one]],
+      ["--direction turn", [one, two]],
+      ["--direction local", []],
+      ["--state waiting", [one, two]],
+      ["--state held", []],
+      ["--sender ann@*", [one]],
+      ["--sender <>", [two]],
+      ["--recipient *@OTHER.example", [two]],
+      ["--domain example.org", [one]],
+      ["--older-than 1d", []],
+      ["--newer-than 1d", [one, two]],
+      ["--larger-than 1KiB", [two]],
+      ["--smaller-than 1KiB", [one]],
+      ["--limit 1", [one]],
+      ["--sort largest", [two, one]],
+      ["--sort newest --limit 1", [two]],
+      [one, [one]],
+    ];
+    for (const [words, ids] of rows) {
+      const { code, out } = await queue("list", ...words.split(" ").filter((word) => word !== ""));
+      assert.deepEqual([words, idsOf(out), code], [words, ids, ids.length === 0 ? 1 : 0]);
+    }
+    for (const words of ["--older-than soon", "--larger-than big", "--limit 0", "--state lost", "nonsense"])
+      assert.equal((await queue("list", ...words.split(" "))).code, 64, words);
+  }));
+
+test("an action wants ids, a filter or --all, and changes nothing when it is dry", () =>
+  withQueue(async (queue, folder) => {
+    await queue("import", "--to", "a@example.org", join(folder, "one.eml"), join(folder, "two.eml"));
+    for (const action of ["hold", "release", "retry", "remove", "bounce"]) {
+      assert.equal((await queue(action)).code, 64, action);
+      assert.equal((await queue(action, "--limit", "1")).code, 64, action);
+    }
+    const dry = await queue("remove", "--all", "--dry-run", "--json");
+    assert.deepEqual(
+      dry.out
+        .trim()
+        .split("\n")
+        .map((line) => Object.keys(JSON.parse(line))),
+      [
+        ["id", "action", "dryRun"],
+        ["id", "action", "dryRun"],
+      ],
+    );
+    assert.equal((await queue("count")).out, "2\n");
+    assert.equal((await queue("release", "--all")).code, 1);
+    assert.equal((await queue("hold", "--all", "--limit", "1")).code, 0);
+    assert.equal((await queue("release", "--state", "held")).code, 0);
+    assert.equal((await queue("retry", "--all")).code, 0);
+    assert.equal((await queue("move", "--customer", "nobody", "--all")).code, 64);
+    assert.equal((await queue("move", "--customer", "other", "--all")).code, 0);
+    assert.equal((await queue("count", "--customer", "other")).out, "2\n");
+    assert.equal((await queue("bounce", "--limit", "1", "--all")).code, 0);
+    assert.equal((await queue("list", "--state", "refused")).code, 0);
+    assert.equal((await queue("remove", "--all")).code, 0);
+    assert.equal((await queue("list")).code, 1);
+    assert.equal((await queue("count", "--gone")).out, "2\n");
+  }));
+
+test("a terminal sees tables and no control of a message's, a pipe gets octets", () =>
+  withQueue(async (queue, folder) => {
+    const [id = ""] = idsOf((await queue("import", "--to", "a@example.org", join(folder, "two.eml"))).out);
+    const terminal = queueIn(folder, { isTTY: true, columns: 80 });
+    const { out } = await terminal("list");
+    assert.match(
+      out,
+      /^STATE {7}SIZE {3}AGE {2}CUSTOMER {4}FROM {19}TO\nwaiting {5}6\.0K {4}\ds {2}home {8}<> {21}a@example\.org\n/,
+    );
+    assert.doesNotMatch(out.replaceAll("\x1b[2m", "").replaceAll("\x1b[0m", ""), /\x1b/);
+    assert.match((await terminal("cat", id)).out, /\nlong \\x1b\[2J\nx\n/);
+    assert.match((await queue("cat", id)).out, /\r\nlong \x1b\[2J\r\nx\r\n/);
+    assert.match((await terminal("show", id)).out, /subject {4}two \[31m\n/);
+    assert.equal((await queue("cat", "0192d0c8-1c00-7000-8000-000000000001")).code, 1);
+    assert.equal((await queue("cat")).code, 64);
+  }));
+
+test("stats sum up what waits for each customer", () =>
+  withQueue(async (queue, folder) => {
+    await queue("import", "--to", "a@example.org", "--to", "b@other.example", join(folder, "one.eml"));
+    const lanes = (await queue("stats", "--json")).out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lanes.map(({ direction, customer, entries, states }) => ({ direction, customer, entries, states })),
+      [
+        { direction: "turn", customer: "home", entries: 1, states: { waiting: 1 } },
+        { direction: "turn", customer: "other", entries: 1, states: { waiting: 1 } },
+      ],
+    );
+  }));
+
+test("a spool that is not there is not made by looking", () =>
+  inFolder(async (folder) => {
+    const spool = join(folder, "none.db");
+    const stderr = { write: () => {} };
+    const code = await main(["queue", "list", "--spool", spool], "odmr", { stdout: stderr, stderr, env: {} });
+    assert.equal(code, 1);
+    assert.equal(await systemFiles.stat(spool), undefined);
+  }));
+
+test("real mail is imported from a Maildir and exported in every form, below our trace field byte for byte", () =>
+  withQueue(async (queue, folder) => {
+    const messages = await corpus();
+    for (const name of ["new", "cur", "tmp"]) await mkdir(join(folder, "in", name), { recursive: true });
+    for (const [i, { raw }] of messages.entries())
+      await writeFile(join(folder, "in/new", String(i).padStart(4, "0")), raw);
+    const imported = await queue("import", "--to", "a@example.org", join(folder, "in"));
+    assert.equal(idsOf(imported.out).length, messages.length);
+    assert.equal(imported.code, messages.length === 0 ? 1 : 0);
+    if (messages.length === 0) return;
+    for (const [format, name] of [
+      ["mbox", "out.mbox"],
+      ["maildir", "out"],
+      ["eml", "files"],
+    ] as const) {
+      const path = join(folder, name);
+      assert.equal((await queue("export", "--to", path, "--format", format)).code, 0);
+      const kind = (await kindAt(path, systemFiles)) ?? "eml";
+      let i = 0;
+      for await (const found of messagesAt(path, kind, systemFiles)) {
+        const bytes = Buffer.from(await collected(found.content()));
+        const body = bytes.subarray(bytes.indexOf("+0000\r\n") + 7);
+        assert.ok(body.equals(messages[i]?.canonical ?? new Uint8Array()), `${format} ${messages[i]?.name}`);
+        i++;
+      }
+      assert.equal(i, messages.length);
+    }
+    assert.equal((await queue("export", "--to", join(folder, "out.mbox"))).code, 73);
+  }));
