@@ -45,9 +45,15 @@ export const duration = () => parsed(parseDuration, "is not a duration; write 30
 
 export const size = () =>
   z
-    .union([z.number().int().nonnegative(), parsed(parseSize, "is not a size; write 10MiB, 500kB or 2GiB")], {
-      error: ({ input }) => `${shown(input)} is not a size; write 10MiB, 500kB or 2GiB`,
-    })
+    .union(
+      [
+        z.number().int().nonnegative("it cannot be less than 0; write 10MiB"),
+        parsed(parseSize, "is not a size; write 10MiB, 500kB or 2GiB"),
+      ],
+      {
+        error: ({ input }) => `${shown(input)} is not a size; write 10MiB, 500kB or 2GiB`,
+      },
+    )
     .meta({ examples: ["10MiB"] });
 
 export const count = () =>

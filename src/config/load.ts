@@ -98,11 +98,20 @@ function parseYaml(text: string, name: string): Source {
 }
 
 function check(source: Source, file: string, name: string): Settings {
-  const data: unknown = source.document.toJS() ?? {};
-  const result = settingsIn(dirname(resolve(file))).safeParse(data, { error: messageOf });
+  const result = settingsIn(dirname(resolve(file))).safeParse(dataOf(source, name), { error: messageOf });
   const problems = result.success ? problemsOf(result.data) : result.error.issues.flatMap(toProblems);
   if (!result.success || problems.length > 0) throw new ConfigError(tell(problems, name, source));
   return result.data;
+}
+
+/** The plain values; an alias that leads nowhere, or to too much, comes to light only here. */
+function dataOf({ document }: Source, name: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigError(`${name}: this is no YAML: ${why}`, { cause });
+  }
 }
 
 function toProblems(issue: z.core.$ZodIssue): readonly Problem[] {

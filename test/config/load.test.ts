@@ -157,6 +157,19 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
     /^c\.yaml:5:\d+: pull\.accounts\[0\]\.every: it is not supported by this version .*; take it out$/,
   ],
   "broken YAML is told with its place": [relay("tls: {a: b\n"), /^c\.yaml:[34]:\d+: this is no YAML: /],
+  "an alias that leads nowhere is told": ["hostname: *a\n", /^c\.yaml: this is no YAML: Unresolved alias/],
+  "a file that is no group of keys is told": [
+    "hello\n",
+    /^c\.yaml:1:1: "hello" is not a group of keys; write /,
+  ],
+  "what is empty is told": [relay("serve:\n"), /^c\.yaml:3:7: serve: what is empty is not a group of keys/],
+  "limits that are too small are told": [
+    relay(
+      `serve: { listen: [{ service: odmr, address: "a:1" }], limits: { recipients: 5, messageSize: -1 } }\n`,
+    ),
+    /serve\.limits\.recipients: it must be 100 at least/,
+    /serve\.limits\.messageSize: it cannot be less than 0; write 10MiB/,
+  ],
   "a key that is there twice is told": [relay("spool: t.db\n"), /^c\.yaml:3:1: this is no YAML: .*unique/],
   "a wrong kind of value is told with the right one": [
     relay("serve: yes please\n"),
