@@ -17,7 +17,7 @@ export function entriesThat(db: Database, filter: Filter, now: Instant): Conditi
   const lanes = lanesOf(db, filter);
   if (lanes !== undefined && lanes.length === 0) return undefined;
   const conditions = [
-    ...(filter.gone === true ? [] : [sql("m.gone IS NULL")]),
+    ...(filter.gone === true ? [] : [sql(filter.ids === undefined ? "m.gone IS NULL" : "+m.gone IS NULL")]),
     ...(lanes === undefined ? [] : [laneIn(lanes)]),
     ...(filter.ids === undefined ? [] : [idIn(filter.ids)]),
     ...(filter.sender === undefined ? [] : [like("m.sender", filter.sender === "<>" ? "" : filter.sender)]),
@@ -82,7 +82,7 @@ const comparisons = [
   ["smallerThan", "m.size < ?"],
 ] as const satisfies readonly (readonly [keyof Filter, string])[];
 
-/** The planner is told, lest it sort a million rows for a page of a few hundred. */
+/** The planner is told, lest it sort a million rows for a page of a few hundred; ids ("+" above) have their own index. */
 function indexFor(filter: Filter, lanes: readonly number[] | undefined): string {
   if (filter.gone === true || filter.ids !== undefined) return "";
   return lanes?.length === 1 ? "INDEXED BY message_lane" : "INDEXED BY message_here";

@@ -48,6 +48,7 @@ const said = {
   delivered: reply(250, "2.0.0", "stored"),
   deferred: reply(451, "4.3.0", "later"),
   refused: reply(550, "5.1.1", "no such user"),
+  held: reply(550, "5.7.1", "not wanted"),
   unanswered: reply(421, "4.4.2", "lost"),
 } as const;
 
@@ -311,6 +312,23 @@ export function spoolContract(name: string, open: OpenEmpty): void {
       assert.equal(await spool.count({ gone: true }), 1);
       assert.equal(await spool.content(held.id), undefined);
       assert.deepEqual(spool.usage(HOME), { count: 0, octets: 0 });
+    });
+
+    mail("a recipient that was refused may be kept, held with its reply", async () => {
+      const id = await stored(spool);
+      const turn = await claim();
+      const held = await take(turn);
+      await turn.settle(held, outcomes(held, "held"));
+      await turn.release();
+      assert.deepEqual((await only({ gone: false })).recipients, [
+        { address: "bob@example.org", state: "held", attempts: 1, reply: "550 5.7.1 not wanted" },
+      ]);
+      assert.equal(await spool.claim({ lane: HOME, lease: LEASE }, "x"), "empty");
+      assert.notEqual(await spool.content(id), undefined);
+      assert.deepEqual(
+        (await all(spool.history({}))).map(({ what }) => what),
+        ["accepted", "held"],
+      );
     });
 
     mail("an unanswered recipient waits at once, and no attempt is counted", async () => {
@@ -646,7 +664,7 @@ export function spoolContract(name: string, open: OpenEmpty): void {
           const held = await turn.next();
           if (held === undefined) break;
           const results = held.envelope.recipients.map(({ address }): Settlement => {
-            const result = pick(["delivered", "deferred", "refused", "unanswered"] as const);
+            const result = pick(["delivered", "deferred", "refused", "held", "unanswered"] as const);
             return { to: address, result, reply: said[result], due: clock.now() + MINUTE };
           });
           await turn.settle(held, results.slice(0, pick([1, 2, 3])));

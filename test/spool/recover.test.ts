@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { statSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { systemFiles } from "../../src/platform/files.ts";
+import type { Fields, Log } from "../../src/platform/log.ts";
+import type { EmbeddedSpool } from "../../src/spool/front.ts";
+import { openSpool } from "../../src/spool/open.ts";
+import { verify } from "../../src/spool/verify.ts";
+import { all, DAY, HandClock, post, START, seeded, stored, temporary } from "./support.ts";
+
+const large = new Uint8Array(100_000);
+
+function open(path: string, log: Log = { log: () => {} }): Promise<EmbeddedSpool> {
+  return openSpool({
+    path,
+    clock: new HandClock(),
+    random: seeded(1),
+    log,
+    files: systemFiles,
+    thread: "here",
+  });
+}
+
+async function bodiesOf(
+  path: string,
+): Promise<{ readonly folder: string; readonly names: readonly string[] }> {
+  const [hour = ""] = await systemFiles.list(`${path}.bodies`);
+  const folder = `${path}.bodies/${hour}`;
+  return { folder, names: await systemFiles.list(folder) };
+}
+
+describe("when a spool is opened", () => {
+  it("abandoned bodies go after a day, and those of rows and of live drafts stay", async () => {
+    const { path: folder, remove } = temporary();
+    const path = `${folder}/spool.db`;
+    const spool = await open(path);
+    const id = await stored(spool, { body: large });
+    await spool.close();
+    const { folder: hour } = await bodiesOf(path);
+    for (const [name, age] of [
+      ["old", 2 * DAY],
+      ["young", DAY / 2],
+      [id, 2 * DAY],
+    ] as const) {
+      if (name !== id) writeFileSync(`${hour}/${name}`, "x");
+      utimesSync(`${hour}/${name}`, (START - age) / 1000, (START - age) / 1000);
+    }
+    const again = await open(path);
+    assert.deepEqual((await bodiesOf(path)).names, [id, "young"]);
+    assert.deepEqual(await all(verify(again)), []);
+    await again.close();
+    remove();
+  });
+
+  it("an entry whose body is missing is reported, and stays", async () => {
+    const { path: folder, remove } = temporary();
+    const path = `${folder}/spool.db`;
+    const spool = await open(path);
+    const id = await stored(spool, { body: large });
+    await spool.close();
+    const bodies = await bodiesOf(path);
+    unlinkSync(`${bodies.folder}/${bodies.names[0]}`);
+    const said: (readonly [string, Fields | undefined])[] = [];
+    const again = await open(path, {
+      log: (level, event, fields) => void said.push([`${level} ${event}`, fields]),
+    });
+    assert.deepEqual(said, [["error body missing", { id }]]);
+    assert.equal(await again.count({}), 1);
+    assert.deepEqual(await all(verify(again)), [{ type: "missing", ids: [id] }]);
+    await again.close();
+    remove();
+  });
+
+  it("its files and folders are its owner's alone", async () => {
+    const { path: folder, remove } = temporary();
+    const path = `${folder}/deep/spool.db`;
+    const spool = await open(path);
+    await stored(spool, { body: large });
+    const bodies = await bodiesOf(path);
+    const modes = [
+      path,
+      `${path}-wal`,
+      `${folder}/deep`,
+      `${path}.bodies`,
+      `${bodies.folder}/${bodies.names[0]}`,
+    ].map((one) => (statSync(one).mode & 0o777).toString(8));
+    assert.deepEqual(modes, ["600", "600", "700", "700", "600"]);
+    await spool.close();
+    remove();
+  });
+
+  it("a file that is no spool is refused as corrupt", async () => {
+    const { path: folder, remove } = temporary();
+    writeFileSync(`${folder}/spool.db`, "no database ".repeat(1000));
+    await assert.rejects(open(`${folder}/spool.db`), { name: "SpoolError", fault: "corrupt" });
+    remove();
+  });
+});
+
+describe("verify", () => {
+  it("finds a body that was changed", async () => {
+    const { path: folder, remove } = temporary();
+    const path = `${folder}/spool.db`;
+    const spool = await open(path);
+    await stored(spool);
+    const id = await stored(spool, { body: large });
+    assert.deepEqual(await all(verify(spool)), []);
+    const bodies = await bodiesOf(path);
+    writeFileSync(`${bodies.folder}/${bodies.names[0]}`, "other");
+    assert.deepEqual(await all(verify(spool)), [{ type: "damaged", ids: [id] }]);
+    await spool.close();
+    remove();
+  });
+});
+
+describe("prune", () => {
+  it("forgets what left long ago, and the ledger only after 37 days", async () => {
+    const { path: folder, remove } = temporary();
+    const clock = new HandClock();
+    const files = systemFiles;
+    const log = { log: () => {} };
+    const spool = await openSpool({
+      path: `${folder}/s.db`,
+      clock,
+      random: seeded(1),
+      log,
+      files,
+      thread: "here",
+    });
+    const origin = { spool: "s", message: "m" };
+    await stored(spool, { origin });
+    const kept = await stored(spool);
+    await all(spool.act({ type: "remove" }, { ids: [] }, { name: "x", reason: "" }));
+    const [first] = await all(spool.list({}));
+    await all(spool.act({ type: "remove" }, { ids: [first?.id ?? ""] }, { name: "x", reason: "" }));
+    clock.pass(DAY);
+    await spool.prune(clock.now() - 2 * DAY);
+    assert.equal(await spool.count({ gone: true }), 2);
+    await spool.prune(clock.now());
+    assert.deepEqual(
+      (await all(spool.list({ gone: true }))).map(({ id }) => id),
+      [kept],
+    );
+    assert.deepEqual(new Set((await all(spool.history({}))).map(({ id }) => id)), new Set([kept]));
+    assert.deepEqual(await all(verify(spool)), []);
+    const again = () => post(spool, { origin });
+    assert.equal((await again()).type, "had");
+    clock.pass(37 * DAY);
+    await spool.prune(0);
+    assert.equal((await again()).type, "stored");
+    await spool.close();
+    remove();
+  });
+});
