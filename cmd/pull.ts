@@ -3,6 +3,7 @@
 import { buildCommand } from "@stricli/core";
 import { ConfigError } from "../src/config/error.ts";
 import { loadConfig } from "../src/config/load.ts";
+import { parseFingerprint } from "../src/config/names.ts";
 import { parseTarget, TargetError } from "../src/config/target.ts";
 import { formatSize, parseSize } from "../src/config/units.ts";
 import { isAccountUri, parseAccountUri, UriError } from "../src/config/uri.ts";
@@ -11,6 +12,7 @@ import { sorted } from "../src/delivery/sorted.ts";
 import { dial } from "../src/net/dial.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
+import { pbkdf2Sha256 } from "../src/platform/hash.ts";
 import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import type { Caller } from "../src/relay/call.ts";
@@ -161,10 +163,8 @@ async function planFor(text: string, flags: PullFlags, words: number) {
       target,
       passwordFile,
       ca,
-      pin: pin
-        ?.replace(/^sha256:/i, "")
-        .replaceAll(":", "")
-        .toLowerCase(),
+      pin:
+        pin && (parseFingerprint(pin) ?? fail(`"${pin}" is no fingerprint; write sha256: and 64 hex digits`)),
       messageSize: flags.messageSize ?? MESSAGE_SIZE,
     });
     return { plans: [plan], spoolPath: flags.spool ?? uriSpool(uri) };
@@ -202,6 +202,7 @@ async function run(plan: Plan, spool: Spool, log: Log): Promise<Report> {
       clock: systemClock,
       random: systemRandom,
       log,
+      pbkdf2: pbkdf2Sha256,
       progress: progress.update,
     };
     const called = await runErrand(account, ask, caller).then(

@@ -76,6 +76,7 @@ export class Talk {
   /** Queues a command; flush() sends it. The reply may be awaited later. @throws LineError by the promise */
   say(command: Command): Promise<Reply> {
     const answer = this.#expect(command.verb).then((replies) => replies[0]!);
+    answer.catch(ignored);
     if (this.#error === undefined) this.#session.send(command);
     return answer;
   }
@@ -154,8 +155,7 @@ export class Talk {
       if (this.#error !== undefined) return reject(this.#error);
       this.#waiting.push({ of, answered, failed: reject, replies: [], ...(challenged && { challenged }) });
     });
-    // Whoever said a command may look at its reply after the line broke: that is no unhandled rejection.
-    promise.catch(() => undefined);
+    promise.catch(ignored);
     return promise;
   }
 
@@ -213,6 +213,9 @@ export class Talk {
     for (const { failed } of this.#waiting.splice(0)) failed(error);
   }
 }
+
+/** Whoever said a command may look at its reply long after the line broke: that is no unhandled rejection. */
+const ignored = (): void => undefined;
 
 /** The reply that stands for an answer that never came. */
 export function noAnswer(error: LineError): Reply {

@@ -7,6 +7,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import { clientAuth, SaslError } from "../smtp/sasl/client.ts";
+import type { Pbkdf2 } from "../smtp/sasl/verifier.ts";
 import type { Spool } from "../spool/spool.ts";
 import { isPositive, isTransient, type Reply, replyLine } from "../wire/reply.ts";
 import { CallError, type CallFault, type Taken } from "./callerror.ts";
@@ -38,6 +39,8 @@ export interface Caller {
   readonly spool: Spool;
   readonly clock: Clock;
   readonly random: Random;
+  /** Derives SCRAM's key natively; without it JavaScript does, ten times slower. */
+  readonly pbkdf2?: Pbkdf2;
   readonly log: Log;
   /** Told while mail comes in; `expected` is how many messages the provider spoke of, if it did. */
   readonly progress?: (taken: Taken, expected: number | undefined) => void;
@@ -56,7 +59,7 @@ export async function call(account: Account, ask: readonly string[], caller: Cal
   try {
     const talk = await secure(account, greeted);
     connection = talk.connection;
-    await authenticate(account, talk, caller.random);
+    await authenticate(account, talk, caller);
     const answer = await talk.ask({ verb: "ATRN", domains: ask });
     if (!talk.turned) {
       const empty = answer.code === 453 ? nothing : undefined;
@@ -131,12 +134,13 @@ function clientTls({ host, ca, pin, certificate }: Account): ClientTls {
 }
 
 /** By the strongest mechanism that both have. */
-async function authenticate(account: Account, talk: Talk, random: Random): Promise<void> {
+async function authenticate(account: Account, talk: Talk, { random, pbkdf2 }: Caller): Promise<void> {
   const { tls } = talk.connection;
   const auth = clientAuth(talk.capabilities.mechanisms, {
     user: account.user,
     secure: tls !== undefined,
     nonce: random.bytes(18),
+    ...(pbkdf2 && { pbkdf2 }),
     ...(account.password !== undefined && { password: prepared(account.password) }),
     ...(account.certificate !== undefined && { certificate: true }),
     ...(tls?.exporter && { exporter: tls.exporter }),

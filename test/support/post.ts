@@ -52,9 +52,18 @@ export interface Post {
   /** How lines are made from now on. */
   line: PipeOptions;
   /** A connection to one of the relay's doors; `over` resolves when the relay has done with it. */
-  dial(service?: DoorSettings["service"], settings?: Partial<DoorSettings>): { readonly connection: Connection; readonly over: Promise<void> };
+  dial(
+    service?: DoorSettings["service"],
+    settings?: Partial<DoorSettings>,
+  ): { readonly connection: Connection; readonly over: Promise<void> };
   /** Hands a message in at the intake door, as a server of the world would. */
-  send(message: { readonly from?: string; readonly to: readonly string[]; readonly body: string }): Promise<readonly string[]>;
+  send(message: {
+    readonly from?: string;
+    readonly to: readonly string[];
+    readonly body: string;
+  }): Promise<readonly string[]>;
+  /** Resolves when the relay has done with every line so far. */
+  quiet(): Promise<void>;
   /** One call of the house. */
   call(ask?: readonly string[]): Promise<Taken>;
   close(): Promise<void>;
@@ -67,7 +76,15 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
   const logged: Logged[] = [];
   const log: Log = { log: (_, event, fields = {}) => void logged.push({ event, fields }) };
   const open = (name: string) =>
-    openSpool({ path: `${folder.path}/${name}.db`, clock, random, log, files: systemFiles, thread: "here", actor: name });
+    openSpool({
+      path: `${folder.path}/${name}.db`,
+      clock,
+      random,
+      log,
+      files: systemFiles,
+      thread: "here",
+      actor: name,
+    });
   const stop = new AbortController();
   const relay: Relay = {
     hostname: "relay.test",
@@ -112,12 +129,25 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
     line: {},
     dial(service = "odmr", settings = {}) {
       const [here, there] = pipe({ clock, ...post.line });
-      const door: DoorSettings = { service, startTls: false, requireTls: false, bareLineEnds: "refuse", ...settings };
+      const door: DoorSettings = {
+        service,
+        startTls: false,
+        requireTls: false,
+        bareLineEnds: "refuse",
+        ...settings,
+      };
       const over = receive(relay, door, there);
       overs.push(over.catch(() => undefined));
       return { connection: here, over };
     },
-    caller: { dial: async () => post.dial().connection, spool: house, clock, random, log },
+    caller: {
+      dial: async () => post.dial().connection,
+      spool: house,
+      clock,
+      random,
+      pbkdf2: pbkdf2Sha256,
+      log,
+    },
     async send({ from = "sender@world.test", to, body }) {
       const talk = new Talk(post.dial("intake").connection);
       await talk.greeting();
@@ -135,6 +165,7 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
       return outcomes.map(({ reply }) => `${reply.code} ${reply.enhanced}`);
     },
     call: (ask = []) => call(account, ask, post.caller),
+    quiet: async () => void (await Promise.all(overs.splice(0))),
     async close() {
       stop.abort();
       await Promise.all(overs);
