@@ -93,7 +93,8 @@ export class Drive {
   async #flush(): Promise<void> {
     const bytes = this.session.flush();
     if (bytes.length === 0) return this.#writing;
-    if (this.#broken !== undefined) return;
+    // Who was silent for too long can still hear us say so.
+    if (this.#broken !== undefined && this.#broken.fault !== "timeout") return;
     const writing = this.connection.write(bytes, this.#patience.write).catch((fault) => this.#lost(fault));
     this.#writing = writing;
     await writing;
