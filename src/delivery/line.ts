@@ -197,6 +197,8 @@ async function accepted({ mail, rcpts }: Omit<Asked, "final">): Promise<boolean>
 /** One outcome a recipient: by MAIL's reply if that failed, else by its RCPT's, else by the body's (LMTP: its own). */
 async function outcomes(parcel: Parcel, asked: Asked): Promise<readonly Outcome[]> {
   const mail = await asked.mail;
+  // The peer closes: that says nothing of this message, which was not even named (RFC 5321 §3.8).
+  if (mail.code === 421) return sameForAll(parcel, "unanswered", mail);
   if (!isPositive(mail)) return sameForAll(parcel, resultOf(mail), mail);
   const rcpts = await Promise.all(asked.rcpts);
   const final = await asked.final;

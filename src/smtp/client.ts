@@ -38,6 +38,9 @@ class Client implements ClientSession {
   readonly #expected: Expected[] = [];
   #out: Uint8Array[] = [];
   #dots: DotWriter | undefined;
+  /** A 421: it answers its command like any other reply, and the peer closes behind it (RFC 5321 §3.8). */
+  #farewell: Reply | undefined;
+  #gaveUp = false;
   /** Recipients that the peer accepted in the transaction whose replies are being read: LMTP answers the body once for each. */
   #accepted = 0;
   #noMore = false;
@@ -95,10 +98,13 @@ class Client implements ClientSession {
   }
 
   respond(bytes: Uint8Array | undefined): void {
+    this.#gaveUp = bytes === undefined;
     this.#out.push(encoder.encode(`${bytes === undefined ? "*" : encodeBase64(bytes)}\r\n`));
   }
 
   next(): ClientEvent | undefined {
+    if (this.#farewell !== undefined && !this.#ended)
+      return this.#fail("closed", "the peer said goodbye", this.#farewell);
     while (!this.#ended && !this.#turned) {
       const line = this.#inbox.line(REPLY_LINE);
       if (line === undefined)
@@ -126,6 +132,12 @@ class Client implements ClientSession {
       const why = reply.code === 421 ? "the peer said goodbye" : "a reply that nothing asked for";
       return this.#fail(reply.code === 421 ? "closed" : "protocol", why, reply);
     }
+    const event = this.#answer(expected, reply);
+    if (reply.code === 421 && this.#expected[0] !== expected) this.#farewell = reply;
+    return event;
+  }
+
+  #answer(expected: Expected, reply: Reply): ClientEvent {
     if (expected.of === "body") return this.#settled(expected, reply);
     if (expected.of === "greeting") {
       this.#expected.shift();
@@ -159,6 +171,7 @@ class Client implements ClientSession {
   }
 
   #challenged(reply: Reply): ClientEvent {
+    if (this.#gaveUp) return this.#fail("protocol", "a challenge though we gave up", reply);
     const bytes = decodeBase64(reply.text[0] ?? "");
     return bytes === "bad"
       ? this.#fail("protocol", "a challenge that is no base64", reply)

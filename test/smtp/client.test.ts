@@ -129,6 +129,24 @@ describe("a client session", () => {
     assert.deepEqual(hear(renewedClientSession(), "421 bye\r\n"), ["failed: closed, the peer said goodbye"]);
   });
 
+  it("takes a 421 for the answer that it is, and for the end", () => {
+    const session = renewedClientSession();
+    session.send({ verb: "RSET" });
+    session.send({ verb: "QUIT" });
+    assert.deepEqual(hear(session, "421 going down\r\n"), [
+      "RSET 421",
+      "failed: closed, the peer said goodbye",
+    ]);
+  });
+
+  it("does not go on with challenges after it gave up", () => {
+    const session = renewedClientSession();
+    session.send({ verb: "AUTH", mechanism: "CRAM-MD5", initial: undefined });
+    assert.deepEqual(hear(session, "334 PGE+\r\n"), ["challenge <a>"]);
+    session.respond(undefined);
+    assert.deepEqual(hear(session, "334 PGE+\r\n"), ["failed: protocol, a challenge though we gave up"]);
+  });
+
   it("does not follow a line without end, nor what is no reply", () => {
     const session = clientSession();
     assert.deepEqual(hear(session, `220 ${"x".repeat(1 << 20)}`, 16_384), [
