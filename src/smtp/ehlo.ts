@@ -1,5 +1,8 @@
 /** What EHLO lists: how a server says it, and how a client reads it (RFC 5321 §4.1.1.1). */
+import { type Address, isAscii } from "../wire/address.ts";
+import type { MailParameters } from "../wire/command.ts";
 import { type Reply, reply } from "../wire/reply.ts";
+import { say } from "./rules.ts";
 import type { Capabilities, ServerSettings, Service } from "./session.ts";
 
 /** Keywords that a door adds to those that all have. ATRN stands there before STARTTLS and AUTH too (RFC 2645 §5). */
@@ -28,6 +31,17 @@ export function ehloReply(settings: ServerSettings): Reply {
     ...ofDoor[settings.service],
     ...(settings.ledger ? ["XODMRID"] : []),
   );
+}
+
+/** Why a MAIL that is beyond what we listed is refused; undefined: it is not. */
+export function beyondEhlo(
+  from: Address,
+  parameters: MailParameters,
+  settings: ServerSettings,
+): Reply | undefined {
+  if ((parameters.size ?? 0) > settings.sizeLimit) return say.tooBig;
+  if (!parameters.smtputf8 && !isAscii(from)) return say.needsUtf8;
+  return parameters.origin !== undefined && !settings.ledger ? say.unknownParameter : undefined;
 }
 
 /** What the peer's EHLO or LHLO reply lists; of a HELO reply, nothing. */

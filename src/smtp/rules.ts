@@ -2,7 +2,7 @@
 // Order is here, grammar is in wire/command.ts, policy is in relay/. Nothing else says "bad sequence".
 import type { Verb } from "../wire/command.ts";
 import { type Reply, reply } from "../wire/reply.ts";
-import type { Service } from "./session.ts";
+import type { ServerSettings, Service } from "./session.ts";
 
 /**
  * new: nothing said yet · plain: HELO · ready: EHLO or LHLO, no transaction · mail: a sender, no recipient yet ·
@@ -25,7 +25,6 @@ export const say = {
   nested: reply(503, "5.5.1", "A mail transaction is open"),
   chunking: reply(503, "5.5.1", "BDAT has begun this body; end it with LAST, or RSET"),
   spoilt: reply(503, "5.5.1", "This transaction failed; RSET first"),
-  unknown: reply(502, "5.5.1", "Command not available here"),
   notHere: reply(502, "5.5.1", "Command not available here"),
   authFirst: reply(530, "5.7.0", "Authentication required"),
   tlsFirst: reply(530, "5.7.0", "Must issue a STARTTLS command first"),
@@ -44,6 +43,9 @@ export const say = {
   acrossTheTurn: reply(421, "4.7.0", "Nobody speaks across the turn"),
   unknownParameter: reply(555, "5.5.4", "Unknown parameter"),
 } as const satisfies Record<string, Reply>;
+
+/** Commands that are answered and change nothing. */
+export const smallTalk = { NOOP: say.noop, HELP: say.help, VRFY: say.vrfy, EXPN: say.vrfy } as const;
 
 type Verdict = "go" | Reply;
 
@@ -196,3 +198,27 @@ export const wantsTls: ReadonlySet<Verb> = new Set<Verb>(["AUTH", "ATRN", "ETRN"
 
 /** First words of protocols that are not ours; whoever says them is not answered as a mail client. */
 export const foreignWord = /^(?:GET|POST|PUT|HEAD|OPTIONS|CONNECT|DELETE|PATCH|PRI|PROXY|SSH-|\x16\x03)/;
+
+/** Where a session stands when a command comes. */
+export interface Standing {
+  readonly settings: ServerSettings;
+  readonly state: State;
+  /** The peer has authenticated. */
+  readonly known: boolean;
+}
+
+/** Why this command may not be given now; undefined: it may. Who has not said EHLO is told that before all else. */
+export function refusalOf(verb: Verb, { settings, state, known }: Standing): Reply | undefined {
+  const gate = gates[settings.service][verb];
+  if (verb === "STARTTLS" && settings.secure && gate !== "shut") return say.tlsAlready;
+  if (gate === "shut" || !offered(verb, settings)) return say.notHere;
+  if (state !== "new" && settings.requireTls && !settings.secure && wantsTls.has(verb)) return say.tlsFirst;
+  if (state !== "new" && gate === "known" && !known) return say.authFirst;
+  const verdict = order[state][verb];
+  return verdict === "go" ? undefined : verdict;
+}
+
+function offered(verb: Verb, { startTls, mechanisms }: ServerSettings): boolean {
+  if (verb === "STARTTLS") return startTls;
+  return verb !== "AUTH" || mechanisms.length > 0;
+}

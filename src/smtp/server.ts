@@ -1,25 +1,25 @@
 /** The server side of a line: commands in, replies out; which of them come when is rules.ts's. */
 // One command is unanswered at a time; only the final reply of a body may stay owed while the session reads on.
 
-import { isAscii } from "../wire/address.ts";
-import { decodeBase64, encodeBase64 } from "../wire/base64.ts";
-import { type Command, LINE_LIMIT, parseCommand, type Verb } from "../wire/command.ts";
-import { DotReader, PlainReader } from "../wire/dots.ts";
+import { encodeBase64 } from "../wire/base64.ts";
+import type { Command } from "../wire/command.ts";
 import { Inbox } from "../wire/inbox.ts";
 import { isPositive, type Reply, reply } from "../wire/reply.ts";
-import { ehloReply } from "./ehlo.ts";
+import { type BodyReader, Chunk, type Chunks, DottedBody, newChunks } from "./body.ts";
+import { CommandReader } from "./commands.ts";
+import { beyondEhlo, ehloReply } from "./ehlo.ts";
 import { ReplyQueue } from "./replies.ts";
-import { foreignWord, gates, order, type State, say, waitsForOwed, wantsTls } from "./rules.ts";
+import { refusalOf, say, smallTalk, waitsForOwed } from "./rules.ts";
 import type { BodyToken, ServerEvent, ServerSession, ServerSettings } from "./session.ts";
-
-/** Commands in a row that brought no mail forward, after which the peer is sent away. */
-const IDLE_COMMANDS = 1_000;
+import { Transaction } from "./transaction.ts";
 
 /** What the octets that come next mean. */
 type Phase =
   | { readonly is: "unopened" | "commands" | "sasl" }
-  | { readonly is: "dots"; readonly reader: DotReader; spoilt: Reply | undefined }
-  | { readonly is: "chunk"; left: number; readonly last: boolean; refusal: Reply | undefined };
+  | { readonly is: "body"; readonly reader: BodyReader };
+
+/** A command of these verbs. */
+type Given<V extends Command["verb"]> = Extract<Command, { readonly verb: V }>;
 
 /** The unanswered question, and the command it is about. */
 type Question = "mail" | "rcpt" | "body" | "auth" | "starttls" | "atrn" | "etrn" | "wait";
@@ -39,21 +39,19 @@ export function renewedServerSession(settings: ServerSettings): ServerSession {
 class Server implements ServerSession {
   readonly #settings: ServerSettings;
   readonly #inbox = new Inbox();
+  readonly #commands = new CommandReader();
   readonly #replies = new ReplyQueue();
   readonly #events: ServerEvent[] = [];
+  readonly #transaction = new Transaction();
   #phase: Phase;
-  #state: State = "new";
   #question: Question | undefined;
   /** A command that was parsed and has to wait until nothing is owed. */
   #head: Command | undefined;
   /** The BDAT whose body is being asked for. */
   #chunk: { readonly size: number; readonly last: boolean } | undefined;
   /** Reads the chunks of a body; lives from the first BDAT to LAST. */
-  #chunks: PlainReader | undefined;
-  #utf8 = false;
+  #chunks: Chunks | undefined;
   #known = false;
-  #recipients = 0;
-  #idle = 0;
   #noMore = false;
   #tokens = 0;
   #turned = false;
@@ -106,21 +104,20 @@ class Server implements ServerSession {
     this.#question = undefined;
     if (question === "body") return this.#refuseBody(answer);
     if (isPositive(answer) && (question === "starttls" || question === "atrn")) return this.#turn(answer);
-    if (isPositive(answer) && question === "mail") this.#state = "mail";
+    if (isPositive(answer) && question === "mail") this.#transaction.sent();
     if (isPositive(answer) && question === "rcpt") this.#addRecipient();
     this.#replies.add(answer);
   }
 
   proceed(): void {
     this.#question = undefined;
-    const chunk = this.#chunk;
-    if (chunk === undefined) {
-      this.#phase = { is: "dots", reader: new DotReader(this.#settings.bareLineEnds), spoilt: undefined };
+    if (this.#chunk === undefined) {
+      this.#phase = { is: "body", reader: new DottedBody(this.#settings) };
       this.#replies.add(say.goAhead);
     } else {
-      this.#chunks = new PlainReader(this.#settings.bareLineEnds);
-      this.#state = "chunks";
-      this.#phase = { is: "chunk", left: chunk.size, last: chunk.last, refusal: undefined };
+      this.#chunks = newChunks(this.#settings);
+      this.#transaction.chunked();
+      this.#phase = { is: "body", reader: new Chunk(this.#chunk, this.#chunks, this.#settings) };
     }
   }
 
@@ -132,7 +129,7 @@ class Server implements ServerSession {
 
   authenticated(success: Reply): void {
     this.#known = true;
-    this.#idle = 0;
+    this.#commands.fruitful();
     this.reply(success);
   }
 
@@ -142,7 +139,7 @@ class Server implements ServerSession {
 
   shut(farewell: Reply): void {
     if (this.#ended) return;
-    if (this.#state !== "new" && this.#inTransaction()) this.#drop("lost");
+    if (this.#transaction.open) this.#drop("lost");
     this.#replies.add(farewell);
     this.#ended = true;
   }
@@ -163,10 +160,8 @@ class Server implements ServerSession {
   /** Uses some input. False: more is needed, or a settled body. */
   #step(): boolean {
     switch (this.#phase.is) {
-      case "dots":
-        return this.#readDots(this.#phase);
-      case "chunk":
-        return this.#readChunk(this.#phase);
+      case "body":
+        return this.#readBody(this.#phase.reader);
       case "sasl":
         return this.#readResponse();
       default:
@@ -174,30 +169,13 @@ class Server implements ServerSession {
     }
   }
 
-  #readLine(): Uint8Array | undefined {
-    const line = this.#inbox.line(LINE_LIMIT);
-    if (line !== "long") return line;
-    this.#fail("a line without end", say.lineTooLong);
-    return undefined;
-  }
-
   #readCommand(): boolean {
     if (this.#head !== undefined) return this.#run(this.#head);
-    const line = this.#readLine();
-    if (line === undefined) return this.#ended;
-    if (this.#state === "new" && foreignWord.test(latin1(line.subarray(0, 8)))) {
-      this.#fail("speaks another protocol", say.otherProtocol);
-      return true;
-    }
-    if (++this.#idle > IDLE_COMMANDS) {
-      this.#fail("too many commands for no mail", say.tooIdle);
-      return true;
-    }
-    const command = parseCommand(line);
-    if (!("problem" in command)) return this.#run(command);
-    // Where chunks would begin behind a BDAT that cannot be read, nothing can be read any more.
-    if (command.verb === "BDAT") this.#fail("a BDAT that cannot be read", command.problem);
-    else this.#replies.add(command.problem);
+    const heard = this.#commands.next(this.#inbox);
+    if (heard === undefined) return false;
+    if ("fault" in heard) this.#fail(heard.fault, heard.farewell);
+    else if ("problem" in heard) this.#replies.add(heard.problem);
+    else return this.#run(heard);
     return true;
   }
 
@@ -207,29 +185,14 @@ class Server implements ServerSession {
       return false;
     }
     this.#head = undefined;
-    const refusal = this.#refusal(command);
+    const refusal = refusalOf(command.verb, {
+      settings: this.#settings,
+      state: this.#transaction.state,
+      known: this.#known,
+    });
     if (refusal === undefined) this.#obey(command);
     else if (command.verb === "BDAT") this.#skipChunk(command, refusal);
     else this.#replies.add(refusal);
-    return true;
-  }
-
-  /** Why this command may not be given now; undefined: it may. */
-  #refusal(command: Command): Reply | undefined {
-    const { verb } = command;
-    const gate = gates[this.#settings.service][verb];
-    if (gate === "shut" || !this.#offered(verb))
-      return verb === "STARTTLS" && this.#settings.secure ? say.tlsAlready : say.notHere;
-    const turnOfIt = order[this.#state][verb];
-    if (this.#settings.requireTls && !this.#settings.secure && wantsTls.has(verb) && this.#state !== "new")
-      return say.tlsFirst;
-    if (gate === "known" && !this.#known && this.#state !== "new") return say.authFirst;
-    return turnOfIt === "go" ? undefined : turnOfIt;
-  }
-
-  #offered(verb: Verb): boolean {
-    if (verb === "STARTTLS") return this.#settings.startTls;
-    if (verb === "AUTH") return this.#settings.mechanisms.length > 0;
     return true;
   }
 
@@ -249,27 +212,21 @@ class Server implements ServerSession {
       case "BDAT":
         return this.#bdat(command);
       case "RSET":
-        if (this.#inTransaction()) this.#drop("asked");
+        if (this.#transaction.open) this.#drop("asked");
         return this.#replies.add(say.ok);
       case "NOOP":
-        return this.#replies.add(say.noop);
       case "HELP":
-        return this.#replies.add(say.help);
       case "VRFY":
       case "EXPN":
-        return this.#replies.add(say.vrfy);
+        return this.#replies.add(smallTalk[command.verb]);
       case "QUIT":
         return this.#quit();
       case "STARTTLS":
-        return this.#inbox.length > 0
-          ? this.#fail("octets behind STARTTLS", say.acrossTheTurn)
-          : this.#ask("starttls", { type: "starttls" });
+        return this.#askAlone("starttls", { type: "starttls" });
       case "AUTH":
         return this.#auth(command);
       case "ATRN":
-        return this.#inbox.length > 0
-          ? this.#fail("octets behind ATRN", say.acrossTheTurn)
-          : this.#ask("atrn", { type: "atrn", domains: command.domains });
+        return this.#askAlone("atrn", { type: "atrn", domains: command.domains });
       case "ETRN":
         return this.#ask("etrn", { type: "etrn", node: command.node });
       case "XODMRWAIT":
@@ -284,51 +241,53 @@ class Server implements ServerSession {
     this.#events.push(event);
   }
 
-  #greeted({ verb, name }: Extract<Command, { verb: "EHLO" | "HELO" | "LHLO" }>): void {
-    if (this.#inTransaction()) this.#drop("asked");
-    this.#state = verb === "HELO" ? "plain" : "ready";
+  /** Asks what may turn the line: nothing may stand behind it. */
+  #askAlone(question: "starttls" | "atrn", event: ServerEvent): void {
+    if (this.#inbox.length === 0) this.#ask(question, event);
+    else this.#fail(`octets behind ${question.toUpperCase()}`, say.acrossTheTurn);
+  }
+
+  #greeted({ verb, name }: Given<"EHLO" | "HELO" | "LHLO">): void {
+    if (this.#transaction.open) this.#drop("asked");
+    this.#transaction.greeted(verb);
     this.#replies.add(
       verb === "HELO" ? reply(250, undefined, this.#settings.hostname) : ehloReply(this.#settings),
     );
     this.#events.push({ type: "greeted", verb, name });
   }
 
-  #mail({ from, parameters }: Extract<Command, { verb: "MAIL" }>): void {
-    if ((parameters.size ?? 0) > this.#settings.sizeLimit) return this.#replies.add(say.tooBig);
-    if (!parameters.smtputf8 && !isAscii(from)) return this.#replies.add(say.needsUtf8);
-    if (parameters.origin !== undefined && !this.#settings.ledger)
-      return this.#replies.add(say.unknownParameter);
-    this.#recipients = 0;
-    this.#utf8 = parameters.smtputf8 === true;
+  #mail({ from, parameters }: Given<"MAIL">): void {
+    const refusal = beyondEhlo(from, parameters, this.#settings);
+    if (refusal !== undefined) return this.#replies.add(refusal);
+    this.#transaction.prepare(parameters);
     this.#ask("mail", { type: "mail", from, parameters });
   }
 
-  #rcpt({ to, parameters }: Extract<Command, { verb: "RCPT" }>): void {
-    if (this.#recipients >= this.#settings.recipientLimit) return this.#replies.add(say.tooManyRecipients);
-    if (!this.#utf8 && !isAscii(to)) return this.#replies.add(say.needsUtf8);
+  #rcpt({ to, parameters }: Given<"RCPT">): void {
+    const refusal = this.#transaction.refusalOf(to, this.#settings.recipientLimit);
+    if (refusal !== undefined) return this.#replies.add(refusal);
     this.#ask("rcpt", { type: "rcpt", to, parameters });
   }
 
   #addRecipient(): void {
-    this.#state = "rcpt";
-    this.#recipients++;
-    this.#idle = 0;
+    this.#transaction.addressed();
+    this.#commands.fruitful();
   }
 
-  #auth({ mechanism, initial }: Extract<Command, { verb: "AUTH" }>): void {
+  #auth({ mechanism, initial }: Given<"AUTH">): void {
     if (this.#known) return this.#replies.add(say.authAlready);
     if (!this.#settings.mechanisms.includes(mechanism)) return this.#replies.add(say.badMechanism);
     this.#ask("auth", { type: "auth", mechanism, initial });
   }
 
   #readResponse(): boolean {
-    const line = this.#readLine();
-    if (line === undefined) return this.#ended;
+    const heard = this.#commands.response(this.#inbox);
+    if (heard === undefined) return false;
     this.#phase = commands;
-    const text = latin1(line);
-    const bytes = text === "*" ? undefined : decodeBase64(text);
-    if (bytes === "bad") this.#replies.add(say.badBase64);
-    else this.#ask("auth", { type: "response", bytes });
+    if (heard === "bad") this.#replies.add(say.badBase64);
+    else if (heard === "gave up") this.#ask("auth", { type: "response", bytes: undefined });
+    else if ("fault" in heard) this.#fail(heard.fault, heard.farewell);
+    else this.#ask("auth", { type: "response", bytes: heard });
     return true;
   }
 
@@ -340,7 +299,7 @@ class Server implements ServerSession {
   }
 
   #quit(): void {
-    if (this.#inTransaction()) this.#drop("lost");
+    if (this.#transaction.open) this.#drop("lost");
     this.#replies.add(say.bye);
     this.#events.push({ type: "quit" });
     this.#ended = true;
@@ -352,81 +311,53 @@ class Server implements ServerSession {
     const chunk = this.#chunk;
     // A refused DATA ends its transaction; after a refused BDAT more chunks may follow, and only RSET is certain.
     if (chunk === undefined) {
-      this.#state = "ready";
+      this.#transaction.end();
       this.#replies.add(answer);
     } else this.#skipChunk(chunk, answer);
   }
 
-  #readDots(phase: Extract<Phase, { is: "dots" }>): boolean {
-    const bytes = this.#inbox.peek();
-    if (bytes.length === 0) return false;
-    const { reader } = phase;
-    const used = reader.read(
-      bytes,
-      (piece) => phase.spoilt ?? this.#events.push({ type: "octets", bytes: piece }),
-    );
-    this.#inbox.skip(used);
-    if (phase.spoilt === undefined && reader.octets > this.#settings.sizeLimit) {
-      phase.spoilt = say.tooBig;
-      this.#drop("too big");
+  /** False: more octets are needed. */
+  #readBody(body: BodyReader): boolean {
+    const step = body.step(this.#inbox, (piece) => this.#events.push({ type: "octets", bytes: piece }));
+    switch (step) {
+      case "hungry":
+        return false;
+      case "going":
+        return true;
+      case "too big":
+        this.#drop("too big");
+        return true;
+      default:
+        this.#phase = commands;
+        this.#endOfBody(step, body.refusal);
+        return true;
     }
-    if (reader.done) this.#endOfDots(phase);
-    return true;
   }
 
-  #endOfDots({ reader, spoilt }: Extract<Phase, { is: "dots" }>): void {
-    this.#phase = commands;
-    if (reader.bare && this.#settings.bareLineEnds === "refuse")
-      return this.#fail("a bare CR or LF in a body", say.bareLineEnd);
-    if (spoilt === undefined) return this.#complete();
-    this.#state = "ready";
-    this.#replies.add(spoilt);
+  #endOfBody(step: "received" | "whole" | "bare" | "refused", refusal: Reply): void {
+    if (step === "received")
+      return this.#replies.add(reply(250, "2.0.0", `${this.#chunk?.size ?? 0} octets received`));
+    if (step === "whole") return this.#complete();
+    if (step === "bare") return this.#fail("a bare CR or LF in a body", say.bareLineEnd);
+    this.#transaction.spoil();
+    this.#chunks = undefined;
+    this.#replies.add(refusal);
   }
 
-  #bdat({ size, last }: Extract<Command, { verb: "BDAT" }>): void {
+  #bdat({ size, last }: Given<"BDAT">): void {
     if (size > this.#settings.sizeLimit) return this.#fail("a chunk over the size limit", say.tooBig);
     this.#chunk = { size, last };
     if (this.#chunks === undefined) return this.#ask("body", { type: "body", by: "BDAT" });
-    this.#phase = { is: "chunk", left: size, last, refusal: undefined };
+    this.#phase = { is: "body", reader: new Chunk(this.#chunk, this.#chunks, this.#settings) };
   }
 
   /** Reads the announced octets for nothing, then says why. */
-  #skipChunk({ size, last }: { readonly size: number; readonly last: boolean }, refusal: Reply): void {
-    if (size > this.#settings.sizeLimit) return this.#fail("a chunk over the size limit", say.tooBig);
-    this.#phase = { is: "chunk", left: size, last, refusal };
-  }
-
-  #readChunk(phase: Extract<Phase, { is: "chunk" }>): boolean {
-    if (phase.left === 0) {
-      this.#endOfChunk(phase);
-      return true;
-    }
-    const bytes = this.#inbox.take(phase.left);
-    if (bytes.length === 0) return false;
-    phase.left -= bytes.length;
-    const chunks = this.#chunks;
-    if (phase.refusal !== undefined || chunks === undefined) return true;
-    chunks.read(bytes, (piece) => this.#events.push({ type: "octets", bytes: piece }));
-    if (chunks.octets > this.#settings.sizeLimit) {
-      phase.refusal = say.tooBig;
-      this.#drop("too big");
-    }
-    return true;
-  }
-
-  #endOfChunk({ last, refusal }: Extract<Phase, { is: "chunk" }>): void {
-    this.#phase = commands;
-    if (refusal !== undefined) {
-      if (this.#inTransaction()) this.#state = "spoilt";
-      this.#chunks = undefined;
-      return this.#replies.add(refusal);
-    }
-    const chunks = this.#chunks!;
-    if (last) chunks.finish((piece) => this.#events.push({ type: "octets", bytes: piece }));
-    if (last && chunks.bare && this.#settings.bareLineEnds === "refuse")
-      return this.#fail("a bare CR or LF in a body", say.bareLineEnd);
-    if (last) return this.#complete();
-    this.#replies.add(reply(250, "2.0.0", `${this.#chunk?.size ?? 0} octets received`));
+  #skipChunk(announced: { readonly size: number; readonly last: boolean }, refusal: Reply): void {
+    if (announced.size > this.#settings.sizeLimit)
+      return this.#fail("a chunk over the size limit", say.tooBig);
+    const reader = new Chunk(announced, undefined, this.#settings);
+    reader.refusal = refusal;
+    this.#phase = { is: "body", reader };
   }
 
   #complete(): void {
@@ -434,28 +365,22 @@ class Server implements ServerSession {
     this.#replies.owe(token);
     this.#events.push({ type: "complete", token });
     this.#chunks = undefined;
-    this.#state = "ready";
-    this.#idle = 0;
+    this.#transaction.end();
+    this.#commands.fruitful();
   }
 
   // ---- endings ----
-
-  #inTransaction(): boolean {
-    return (
-      this.#state === "mail" || this.#state === "rcpt" || this.#state === "chunks" || this.#state === "spoilt"
-    );
-  }
 
   /** The transaction is gone; octets of it that nobody heard of yet are forgotten. */
   #drop(why: Extract<ServerEvent, { type: "reset" }>["why"]): void {
     const heard = this.#events.filter((event) => event.type !== "octets");
     this.#events.splice(0, Number.POSITIVE_INFINITY, ...heard, { type: "reset", why });
     this.#chunks = undefined;
-    if (this.#inTransaction()) this.#state = "ready";
+    this.#transaction.end();
   }
 
   #fail(why: string, farewell: Reply): void {
-    if (this.#inTransaction()) this.#drop("bad body");
+    if (this.#transaction.open) this.#drop("bad body");
     this.#question = undefined;
     this.#replies.add(farewell);
     this.#events.push({ type: "failed", why });
@@ -463,15 +388,9 @@ class Server implements ServerSession {
   }
 
   #hungUp(): ServerEvent | undefined {
-    if (this.#inTransaction()) this.#drop("lost");
+    if (this.#transaction.open) this.#drop("lost");
     this.#events.push({ type: "failed", why: "hung up" });
     this.#ended = true;
     return this.#events.shift();
   }
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const octet of bytes) text += String.fromCharCode(octet);
-  return text;
 }

@@ -120,6 +120,13 @@ describe("a server session", () => {
     assert.equal(said(session), "250 2.0.0 ok\r\n421 4.3.2 going down\r\n");
   });
 
+  it("does not forget between two messages that it was greeted by HELO only", () => {
+    const session = renewedServerSession({ ...settings, service: "odmr", mechanisms: ["PLAIN"] });
+    session.feed(bytes("HELO me.example\r\nAUTH PLAIN\r\n"));
+    events(session);
+    assert.match(said(session), /503 5\.5\.1 Say EHLO, not HELO/);
+  });
+
   it("does not take a body whose announced octets never came", () => {
     const session = renewedServerSession(settings);
     session.feed(
