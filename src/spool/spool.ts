@@ -203,7 +203,29 @@ export interface Actor {
   readonly reason: string;
 }
 
-export interface Spool {
+/** What can be asked about: by whom, since when, how much. */
+export interface HistoryFilter {
+  readonly ids?: readonly MessageId[];
+  readonly after?: Instant;
+  readonly limit?: number;
+}
+
+/** What an operator sees of a spool and does with it; at hand, or from afar over the admin interface. */
+export interface Queue {
+  /** Of a damaged spool all that can be read comes first. @throws SpoolError "corrupt" in the end, if that is not all */
+  list(filter: Filter): AsyncIterable<Entry>;
+  count(filter: Filter): Promise<number>;
+  /** One entry's octets, trace fields first; undefined if there is no such entry or its body has left. */
+  content(id: MessageId): Promise<AsyncIterable<Uint8Array> | undefined>;
+  /** The entries that an action changed (or with `dry` would change). One commit for each batch of them. */
+  act(action: Action, filter: Filter, by: Actor, dry?: "dry"): AsyncIterable<MessageId>;
+  /** Changes, oldest first. */
+  history(filter: HistoryFilter): AsyncIterable<SpoolEvent>;
+  /** Waits for commits under way, gives up leases, closes files. */
+  close(): Promise<void>;
+}
+
+export interface Spool extends Queue {
   /** UUID of this spool, made with it. */
   readonly id: string;
   /** Begins a message. Touches no disk before there is something to write. */
@@ -212,22 +234,8 @@ export interface Spool {
   claim(claimable: Claimable, holder: Holder): Promise<Claim | "empty" | "busy">;
   /** What a lane holds, as of the last commit that this process saw; a moment old at most. For quotas: no wait. */
   usage(lane: Lane): Usage;
-  list(filter: Filter): AsyncIterable<Entry>;
-  count(filter: Filter): Promise<number>;
-  /** One entry's octets, trace fields first; undefined if there is no such entry or its body has left. */
-  content(id: MessageId): Promise<AsyncIterable<Uint8Array> | undefined>;
-  /** The entries that an action changed (or with `dry` would change). One commit for each batch of them. */
-  act(action: Action, filter: Filter, by: Actor, dry?: "dry"): AsyncIterable<MessageId>;
-  /** Changes, oldest first. */
-  history(filter: {
-    readonly ids?: readonly MessageId[];
-    readonly after?: Instant;
-    readonly limit?: number;
-  }): AsyncIterable<SpoolEvent>;
   /** Moves what has outlived its `expires` to expired (not what is held or leased). */
   expire(now: Instant): Promise<readonly MessageId[]>;
-  /** Waits for commits under way, gives up leases, closes files. */
-  close(): Promise<void>;
 }
 
 export type SpoolFault = "full" | "busy" | "corrupt" | "io" | "version" | "closed";
