@@ -31,6 +31,8 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   // A spool hands out parcels and takes outcomes: delivery's words, not its code.
   [/^src\/spool\//, /^src\/delivery\/delivery\.ts$/],
   [/^src\/(relay|admin)\//, /^src\/version\.ts$/],
+  // "10MiB" is one thing in the configuration and in a query.
+  [/^src\/admin\//, /^src\/config\/units\.ts$/],
   [/^src\/version\.ts$/, /^package\.json$/],
 ];
 
