@@ -8,7 +8,7 @@ import { matchesGlob } from "../../src/wire/address.ts";
 /**
  * A talk, line by line: `P: text` and `C: text` (a `\` at its end leaves out the CRLF), and what the script's side does
  * besides: `close`, `reset`, `starttls`, `pause 9` (minutes), `part` (what follows leaves in a write of its own),
- * `end` (the other side closes now), `octets 5` (so many of the other side's are read, whatever they are), `list` (its
+ * `end` (the other side closes now), `rest` (it says what it likes, and closes), `octets 5` (so many of the other side's are read, whatever they are), `list` (its
  * reply to EHLO, whatever it lists).
  */
 export type Talk = readonly string[];
@@ -103,7 +103,11 @@ class Player {
     part: () => undefined,
     pause: (minutes) => pause(this.#options.clock ?? systemClock, minutes * 60_000),
     octets: (count) => this.#skip(count),
-    end: () => this.#end(),
+    end: async () => {
+      await this.#rest();
+      assert.equal(this.#unread, "", "the peer said more before it closed");
+    },
+    rest: () => this.#rest(),
     list: () => this.#list(),
     starttls: async () => {
       assert.ok(this.#options.tls, "the script has no certificate");
@@ -120,10 +124,9 @@ class Player {
     this.#unread = this.#unread.slice(count);
   }
 
-  async #end(): Promise<void> {
+  async #rest(): Promise<void> {
     const next = async () => this.#connection.read(WITHIN).catch(() => undefined);
     for (let piece = await next(); piece !== undefined; piece = await next()) this.#hear(piece);
-    assert.equal(this.#unread, "", "the peer said more before it closed");
     await this.#connection.close();
   }
 
