@@ -1,7 +1,7 @@
 /** Files: the few acts that a mail store needs of a file system, asynchronous, and durable where they say so. */
 // A new file is durable after its own sync and its folder's: forget the second and a crash forgets the name.
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rmdir, stat, statfs, unlink } from "node:fs/promises";
 
 /** A file that is being written; only its maker knows it. */
 export interface NewFile {
@@ -27,6 +27,8 @@ export interface Files {
   read(path: string, from?: number): AsyncIterable<Uint8Array>;
   /** Removes a file; one that is not there is no error. */
   unlink(path: string): Promise<void>;
+  /** Removes a folder if it is empty; one that is not, or not there, is left alone. */
+  removeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Makes a folder and those above it (0700); one that is there is no error. @returns whether any was made */
   makeFolder(path: string): Promise<boolean>;
@@ -64,7 +66,8 @@ export const systemFiles: Files = {
       await handle.close();
     }
   },
-  unlink: (path) => unlink(path).catch(unless("ENOENT", undefined)),
+  unlink: (path) => unlink(path).catch(unless(["ENOENT"], undefined)),
+  removeFolder: (path) => rmdir(path).catch(unless(["ENOENT", "ENOTEMPTY"], undefined)),
   rename: (from, to) => rename(from, to),
   makeFolder: async (path) => (await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined,
   async syncFolder(path) {
@@ -75,9 +78,9 @@ export const systemFiles: Files = {
       await handle.close();
     }
   },
-  list: async (path) => (await readdir(path).catch(unless("ENOENT", []))).sort(),
+  list: async (path) => (await readdir(path).catch(unless(["ENOENT"], []))).sort(),
   async stat(path) {
-    const found = await stat(path).catch(unless("ENOENT", undefined));
+    const found = await stat(path).catch(unless(["ENOENT"], undefined));
     return found && { size: found.size, changed: found.mtimeMs, folder: found.isDirectory() };
   },
   async free(path) {
@@ -112,10 +115,10 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
 }
 
-/** For catch(): one code is answered by a value, everything else is thrown on. */
-function unless<T>(code: string, value: T): (error: unknown) => T {
+/** For catch(): these codes are answered by a value, everything else is thrown on. */
+function unless<T>(codes: readonly string[], value: T): (error: unknown) => T {
   return (error) => {
-    if (codeOf(error) === code) return value;
+    if (codes.includes(codeOf(error) ?? "")) return value;
     throw error;
   };
 }

@@ -1,7 +1,7 @@
 /** Large bodies: files that are written while they arrive, in sub-folders by the hour, beside the database. */
 // A name reaches a row only after the file and its folder are synced.
 import { join } from "node:path";
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
 import type { Files, NewFile } from "../platform/files.ts";
 import type { MessageId } from "./spool.ts";
 
@@ -23,8 +23,7 @@ export class Bodies {
 
   /** A new file named after a message; nothing touches the disk before the first write. */
   begin(id: MessageId): NewBody {
-    const hour = new Date(this.#clock.now()).toISOString().slice(0, 13).replace(/\D/g, "");
-    return new NewBody(this, this.#files, hour, id);
+    return new NewBody(this, this.#files, hourOf(this.#clock.now()), id);
   }
 
   /** Where a file named in a row lies. */
@@ -57,6 +56,11 @@ export class Bodies {
     await sync.ask();
     if (sync.idle) this.#syncs.delete(path);
   }
+}
+
+/** A sub-folder's name: `2026010203`. */
+export function hourOf(at: Instant): string {
+  return new Date(at).toISOString().slice(0, 13).replace(/\D/g, "");
 }
 
 /** Runs one sync at a time; a sync that has begun does not count for who comes after. */

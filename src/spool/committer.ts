@@ -82,15 +82,7 @@ export class Committer {
   }
 }
 
-/** One operation by itself, for a store that nobody else uses yet. @throws SpoolError */
-export async function ask<N extends Name>(store: Store, name: N, input: Input<N>): Promise<Output<N>> {
-  const { answers } = await store.call([{ name, input } as Operation]);
-  return (await new Promise<Output<Name>>((resolve, reject) => {
-    settle({ resolve, reject }, answers[0]);
-  })) as Output<N>;
-}
-
-function settle({ resolve, reject }: Pick<Job, "resolve" | "reject">, answer: Answer | undefined): void {
+function settle({ resolve, reject }: Job, answer: Answer | undefined): void {
   if (answer === undefined) reject(new SpoolError("io", "the store gave no answer"));
   else if ("fault" in answer) reject(new SpoolError(answer.fault, answer.message));
   else resolve(answer.value);

@@ -4,11 +4,18 @@ import { isFull } from "../platform/files.ts";
 import { type Hash, newSha256, sha256 } from "../platform/hash.ts";
 import { type Bodies, joined, type NewBody } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
-import { type Acceptance, type Committed, type Draft, type MessageId, SpoolError } from "./spool.ts";
+import {
+  type Acceptance,
+  type Committed,
+  type Draft,
+  type MessageId,
+  SpoolError,
+  type SpoolFault,
+} from "./spool.ts";
 import type { Acceptation, MailFacts, PostedEntry, StoredBody } from "./store.ts";
 
-/** Bodies up to here lie in their row. Measured: beyond, writing them twice (log and table) costs more than a file. */
-export const SMALL = 64 * 1024;
+/** Bodies up to here lie in their row: measured, a row beats a file there. A draft keeps no more than this in memory. */
+export const SMALL = 128 * 1024;
 
 /** What drafts need of their spool. */
 export interface Desk {
@@ -23,6 +30,9 @@ interface Large {
   readonly body: NewBody;
   readonly hash: Hash;
 }
+
+/** Faults after which nothing of the group can be in the database. */
+const certain: readonly SpoolFault[] = ["full", "busy"];
 
 export class SpoolDraft implements Draft {
   readonly ids: readonly MessageId[];
@@ -40,6 +50,7 @@ export class SpoolDraft implements Draft {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#ended) return undefined;
     this.#octets += bytes.length;
     if (this.#large !== undefined) return this.#spill(this.#large, bytes);
     this.#pieces.push(bytes);
@@ -81,7 +92,7 @@ export class SpoolDraft implements Draft {
   async #store(subject: string): Promise<Committed> {
     const { content, hash } = await this.#content();
     const { source, arrived, origin } = this.#acceptance;
-    return await this.#desk.committer.submit("accept", {
+    return await this.#submit({
       mail: mailFacts(this.#acceptance),
       source,
       arrived,
@@ -93,7 +104,17 @@ export class SpoolDraft implements Draft {
       postings: this.#entries(),
       now: this.#desk.now(),
       actor: this.#desk.actor,
-    } satisfies Acceptation);
+    });
+  }
+
+  /** Where a fault leaves it open whether a row names the file by now, the file stays: if not, recovery finds it. */
+  async #submit(acceptation: Acceptation): Promise<Committed> {
+    try {
+      return await this.#desk.committer.submit("accept", acceptation);
+    } catch (error) {
+      if (!(error instanceof SpoolError && certain.includes(error.fault))) this.#large = undefined;
+      throw error;
+    }
   }
 
   async #content(): Promise<{ readonly content: StoredBody; readonly hash: Uint8Array }> {

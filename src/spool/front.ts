@@ -112,18 +112,12 @@ export class EmbeddedSpool implements Spool {
   }
 
   async *list(filter: Filter): AsyncGenerator<Entry> {
-    const most = filter.sort === "largest" || filter.sort === "smallest" ? SORTED_PAGE : PAGE;
     const reader = await this.#read();
-    let after: Cursor | undefined;
-    let left = filter.limit ?? Number.POSITIVE_INFINITY;
-    while (left > 0) {
-      const limit = Math.min(left, most);
-      const page = await reader.submit("page", { filter, now: this.#now(), after, limit });
-      yield* page.entries;
-      left -= page.entries.length;
-      after = page.next;
-      if (after === undefined) return;
-    }
+    const most = filter.sort === "largest" || filter.sort === "smallest" ? SORTED_PAGE : PAGE;
+    yield* paged(filter.limit, most, async (limit, after?: Cursor) => {
+      const { entries, next } = await reader.submit("page", { filter, now: this.#now(), after, limit });
+      return { items: entries, next };
+    });
   }
 
   async count(filter: Filter): Promise<number> {
@@ -141,24 +135,11 @@ export class EmbeddedSpool implements Spool {
   }
 
   async *act(action: Action, filter: Filter, by: Actor, dry?: "dry"): AsyncGenerator<MessageId> {
-    let after: Cursor | undefined;
-    let left = filter.limit ?? Number.POSITIVE_INFINITY;
-    while (left > 0) {
-      const acted = await this.#committer.submit("act", {
-        action,
-        filter,
-        by,
-        dry: dry === "dry",
-        now: this.#now(),
-        after,
-        limit: BATCH,
-        most: Math.min(left, BATCH),
-      });
-      yield* acted.ids;
-      left -= acted.ids.length;
-      after = acted.next;
-      if (after === undefined) return;
-    }
+    const wish = { action, filter, by, dry: dry === "dry", limit: BATCH };
+    yield* paged(filter.limit, BATCH, async (most, after?: Cursor) => {
+      const { ids, next } = await this.#committer.submit("act", { ...wish, now: this.#now(), after, most });
+      return { items: ids, next };
+    });
   }
 
   async *history(filter: {
@@ -167,16 +148,12 @@ export class EmbeddedSpool implements Spool {
     readonly limit?: number;
   }): AsyncGenerator<SpoolEvent> {
     const reader = await this.#read();
-    let after = { at: filter.after ?? -1, seq: filter.after === undefined ? 0 : Number.MAX_SAFE_INTEGER };
-    let left = filter.limit ?? Number.POSITIVE_INFINITY;
-    while (left > 0) {
-      const limit = Math.min(left, PAGE);
-      const page = await reader.submit("history", { ids: filter.ids, after, limit });
-      yield* page.events;
-      left -= page.events.length;
-      if (page.next === undefined) return;
-      after = page.next;
-    }
+    const { ids } = filter;
+    const start = { at: filter.after ?? -1, seq: Number.MAX_SAFE_INTEGER };
+    yield* paged(filter.limit, PAGE, async (limit, after: typeof start = start) => {
+      const { events, next } = await reader.submit("history", { ids, after, limit });
+      return { items: events, next };
+    });
   }
 
   async expire(now: Instant): Promise<readonly MessageId[]> {
@@ -201,19 +178,25 @@ export class EmbeddedSpool implements Spool {
   }
 
   /** Every body that must be there, a few at a time, for verify. */
-  async *bodies(): AsyncGenerator<HeldBody & { readonly octetsOf: AsyncIterable<Uint8Array> }> {
+  async *bodies(): AsyncGenerator<HeldBody & { readonly pieces: AsyncIterable<Uint8Array> }> {
     const reader = await this.#read();
     for (let after = 0; ; ) {
       const rows = await reader.submit("bodies", { after, limit: 64 });
       for (const row of rows) {
         const { content } = row;
-        const octetsOf = "file" in content ? this.#bodies.read(content.file) : oneByOne([content.bytes]);
-        yield { ...row, octetsOf };
+        const pieces = "file" in content ? this.#bodies.read(content.file) : oneByOne([content.bytes]);
+        yield { ...row, pieces };
       }
       const last = rows.at(-1);
       if (last === undefined) return;
       after = last.seq;
     }
+  }
+
+  /** The body files that rows name, with their entries. */
+  async files(): Promise<ReadonlyMap<string, readonly MessageId[]>> {
+    const rows = await this.#committer.submit("files", {});
+    return new Map(rows.map(({ file, ids }) => [file, ids]));
   }
 
   close(): Promise<void> {
@@ -269,6 +252,26 @@ export class EmbeddedSpool implements Spool {
         .finally(() => this.#unlinking.delete(unlinking));
       this.#unlinking.add(unlinking);
     }
+  }
+}
+
+/** Page after page, until enough was given or no more is there. */
+async function* paged<Item, Key>(
+  enough: number | undefined,
+  most: number,
+  ask: (
+    limit: number,
+    after?: Key,
+  ) => Promise<{ readonly items: readonly Item[]; readonly next: Key | undefined }>,
+): AsyncGenerator<Item> {
+  let left = enough ?? Number.POSITIVE_INFINITY;
+  let after: Key | undefined;
+  while (left > 0) {
+    const { items, next } = await ask(Math.min(left, most), after);
+    yield* items;
+    if (next === undefined) return;
+    left -= items.length;
+    after = next;
   }
 }
 

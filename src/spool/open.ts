@@ -7,10 +7,10 @@ import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import { type OpenDatabase, openDatabase } from "../platform/sqlite.ts";
 import { Bodies } from "./bodies.ts";
-import { ask } from "./committer.ts";
 import { ioError } from "./draft.ts";
 import { EmbeddedSpool } from "./front.ts";
-import { type Named, recover } from "./recover.ts";
+import { recover } from "./recover.ts";
+import { SpoolError } from "./spool.ts";
 import { openStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 import { uuids } from "./uuid.ts";
@@ -46,14 +46,15 @@ export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
     files,
     actor: options.actor ?? "odmr",
   };
+  const reader = async () => (await connect(options, id)).store;
+  const spool = new EmbeddedSpool(store, options.thread === "here" ? front : { ...front, reader });
   try {
-    await recover(new Bodies(front.bodies, files, clock), () => namedFiles(store), options);
+    await recover(new Bodies(front.bodies, files, clock), () => spool.files(), options);
   } catch (error) {
-    await store.close();
-    throw ioError(error);
+    await spool.close();
+    throw error instanceof SpoolError ? error : ioError(error);
   }
-  if (options.thread === "here") return new EmbeddedSpool(store, front);
-  return new EmbeddedSpool(store, { ...front, reader: async () => (await connect(options, id)).store });
+  return spool;
 }
 
 /** The file exists, empty and private, before SQLite sees it: its -wal and -shm take their mode from it. */
@@ -75,8 +76,4 @@ async function connect(
   if (thread === "worker") return await WorkerStore.open(path, id);
   const store = openStore({ path, id, open: sqlite ?? openDatabase });
   return { store, id: store.id };
-}
-
-async function namedFiles(store: Store): Promise<Named> {
-  return new Map((await ask(store, "files", {})).map(({ file, ids }) => [file, ids]));
 }

@@ -3,7 +3,7 @@
 import type { Clock } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Log } from "../platform/log.ts";
-import type { Bodies } from "./bodies.ts";
+import { type Bodies, hourOf } from "./bodies.ts";
 import type { MessageId } from "./spool.ts";
 
 export interface Found {
@@ -36,6 +36,7 @@ export async function recover(
   const missing: MessageId[] = [];
   for (const [name, ids] of rows)
     if (!present.has(name) && (await files.stat(bodies.path(name))) === undefined) missing.push(...ids);
+  await tidy(bodies, files, clock);
   if (orphans.length > 0) log.log("info", "abandoned bodies removed", { files: orphans.length });
   for (const id of missing) log.log("error", "body missing", { id });
   return { orphans, missing };
@@ -46,6 +47,13 @@ async function namesIn(bodies: Bodies, files: Files): Promise<ReadonlySet<string
   for (const hour of await files.list(bodies.folder))
     for (const name of await files.list(bodies.path(hour))) names.add(`${hour}/${name}`);
   return names;
+}
+
+/** Folders of hours long past go once they are empty: no draft begins in them any more. */
+async function tidy(bodies: Bodies, files: Files, clock: Clock): Promise<void> {
+  const past = hourOf(clock.now() - ABANDONED);
+  for (const hour of await files.list(bodies.folder))
+    if (hour < past) await files.removeFolder(bodies.path(hour));
 }
 
 async function isAbandoned(path: string, files: Files, clock: Clock): Promise<boolean> {

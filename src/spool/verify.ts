@@ -18,8 +18,8 @@ export async function* verify(spool: EmbeddedSpool): AsyncGenerator<Finding> {
   const { accepted, states } = await spool.tally();
   const sum = Object.values(states).reduce((a, b) => a + b, 0);
   if (sum !== accepted) yield { type: "unbalanced", accepted, states };
-  for await (const { ids, sha256, octetsOf } of spool.bodies()) {
-    const found = await digest(octetsOf);
+  for await (const { ids, sha256, pieces } of spool.bodies()) {
+    const found = await digest(pieces);
     if (found !== undefined && equal(found, sha256)) continue;
     const here: MessageId[] = [];
     for (const id of ids) if ((await spool.count({ ids: [id] })) > 0) here.push(id);

@@ -36,7 +36,7 @@ export class WorkerStore implements Store {
     this.#worker.onmessage = ({ data }: MessageEvent<FromThread>) => this.#answered(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#die(new SpoolError("io", `the spool's thread ended: ${event.message}`));
+      this.#die(new SpoolError("closed", `the spool's thread ended: ${event.message}`));
     };
   }
 

@@ -53,6 +53,17 @@ describe("files", () => {
     assert.deepEqual(await files.list(deep), ["x"]);
   });
 
+  it("lie in folders that go only when they are empty", async () => {
+    const path = join(folder, "c");
+    await files.makeFolder(join(path, "d"));
+    await files.removeFolder(path);
+    assert.deepEqual(await files.list(path), ["d"]);
+    await files.removeFolder(join(path, "d"));
+    await files.removeFolder(path);
+    await files.removeFolder(path);
+    assert.equal(await files.stat(path), undefined);
+  });
+
   it("have room on this disk, and know the errors that mean there is none", async () => {
     assert.ok((await files.free(folder)) > 0);
     assert.equal(isFull(Object.assign(new Error("no room"), { code: "ENOSPC" })), true);

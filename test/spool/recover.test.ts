@@ -6,9 +6,9 @@ import type { Fields, Log } from "../../src/platform/log.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { verify } from "../../src/spool/verify.ts";
-import { all, DAY, HandClock, post, START, seeded, stored, temporary } from "./support.ts";
+import { all, DAY, HandClock, HOME, post, START, seeded, stored, temporary } from "./support.ts";
 
-const large = new Uint8Array(100_000);
+const large = new Uint8Array(150_000);
 
 function open(path: string, log: Log = { log: () => {} }): Promise<EmbeddedSpool> {
   return openSpool({
@@ -49,6 +49,51 @@ describe("when a spool is opened", () => {
     assert.deepEqual((await bodiesOf(path)).names, [id, "young"]);
     assert.deepEqual(await all(verify(again)), []);
     await again.close();
+    remove();
+  });
+
+  it("folders of past hours go once they are empty", async () => {
+    const { path: folder, remove } = temporary();
+    const path = `${folder}/spool.db`;
+    await (await open(path)).close();
+    for (const hour of ["2025123100", "2026010203"]) await systemFiles.makeFolder(`${path}.bodies/${hour}`);
+    await (await open(path)).close();
+    assert.deepEqual(await systemFiles.list(`${path}.bodies`), ["2026010203"]);
+    remove();
+  });
+
+  it("it knows what its lanes hold, and that it is the same spool", async () => {
+    const { path: folder, remove } = temporary();
+    const spool = await open(`${folder}/spool.db`);
+    await stored(spool);
+    await spool.close();
+    const again = await open(`${folder}/spool.db`);
+    assert.equal(again.usage(HOME).count, 1);
+    assert.equal(again.id, spool.id);
+    await again.close();
+    remove();
+  });
+
+  it("it learns within a second of usage() what another one stored", async () => {
+    const { path: folder, remove } = temporary();
+    const clock = new HandClock();
+    const options = {
+      clock,
+      random: seeded(1),
+      log: { log: () => {} },
+      files: systemFiles,
+      thread: "here",
+    } as const;
+    const spool = await openSpool({ path: `${folder}/spool.db`, ...options });
+    const other = await open(`${folder}/spool.db`);
+    await stored(other);
+    assert.equal(spool.usage(HOME).count, 0);
+    clock.pass(1000);
+    spool.usage(HOME);
+    await spool.count({});
+    assert.equal(spool.usage(HOME).count, 1);
+    await other.close();
+    await spool.close();
     remove();
   });
 
