@@ -101,7 +101,7 @@ class LineDelivery implements Delivery {
       const begun = this.#begin(parcel);
       await this.#talk.flush();
       if (!(await accepted(begun))) {
-        await this.#talk.ask({ verb: "RSET" });
+        await this.#reset();
         return { ...begun, final: noRecipient };
       }
       const final = this.#talk.lastChunk(parcel.size);
@@ -116,7 +116,7 @@ class LineDelivery implements Delivery {
         for (const command of this.#rcpts(parcel)) rcpts.push(await this.#talk.ask(command));
       const begun = { mail: Promise.resolve(mail), rcpts: rcpts.map((r) => Promise.resolve(r)) };
       if (!rcpts.some(isPositive)) {
-        await this.#talk.ask({ verb: "RSET" });
+        await this.#reset();
         return { ...begun, final: noRecipient };
       }
       const goAhead = await this.#talk.ask({ verb: "DATA" });
@@ -127,6 +127,11 @@ class LineDelivery implements Delivery {
       return { ...begun, final: Promise.resolve(await final) };
     },
   };
+
+  /** A line that breaks here takes nothing back of what was answered before. */
+  async #reset(): Promise<void> {
+    await this.#talk.ask({ verb: "RSET" }).catch(() => undefined);
+  }
 
   #begin(parcel: Parcel): Omit<Asked, "final"> {
     return {
