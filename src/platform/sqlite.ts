@@ -53,6 +53,8 @@ interface NativeStatement {
   };
   get(...values: readonly Value[]): unknown;
   all(...values: readonly Value[]): unknown[];
+  /** Bun's alone; node:sqlite finalizes what is left when the database is closed. */
+  finalize?(): void;
 }
 
 function connect(path: string): Native {
@@ -92,7 +94,9 @@ class Driver implements Database {
     return attempt(() => this.#statement(sql).all(...values)) as Row[];
   }
 
+  /** A statement that is not finalized would keep Bun's database, and its log, open behind our back. */
   close(): void {
+    for (const statement of this.#statements.values()) statement.finalize?.();
     this.#statements.clear();
     attempt(() => this.#native.close());
   }
@@ -102,15 +106,18 @@ class Driver implements Database {
     if (statement === undefined) {
       statement = this.#native.prepare(sql);
       this.#statements.set(sql, statement);
-      if (this.#statements.size > KEPT) this.#statements.delete(firstKey(this.#statements));
+      if (this.#statements.size > KEPT) this.#forgetOldest();
     }
     return statement;
   }
-}
 
-function firstKey(map: ReadonlyMap<string, unknown>): string {
-  for (const key of map.keys()) return key;
-  return "";
+  #forgetOldest(): void {
+    for (const [sql, statement] of this.#statements) {
+      statement.finalize?.();
+      this.#statements.delete(sql);
+      return;
+    }
+  }
 }
 
 function attempt<T>(act: () => T): T {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
@@ -109,6 +109,17 @@ describe("the SQLite driver", () => {
       faultOf(() => openDatabase(join(folder, "missing", "x.db"))),
       "io",
     );
+  });
+
+  it("leaves no log behind when it is closed", () => {
+    const path = join(folder, "log.db");
+    const db = openDatabase(path);
+    db.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a)");
+    db.run("INSERT INTO t VALUES (1)");
+    assert.ok(existsSync(`${path}-wal`));
+    assert.equal(db.all("SELECT * FROM t").length, 1);
+    db.close();
+    assert.equal(existsSync(`${path}-wal`), false);
   });
 
   it("still answers after more statements than it keeps", () => {
