@@ -15,8 +15,20 @@ export interface Condition {
 /** The FROM and WHERE of the entries (`m`) that fit; undefined: none can, there is no such lane. */
 export function entriesThat(db: Database, filter: Filter, now: Instant): Condition | undefined {
   const lanes = lanesOf(db, filter);
+  const where = fitting(filter, lanes, now);
+  return (
+    where && { sql: `FROM message m ${indexFor(filter, lanes)} WHERE ${where.sql}`, values: where.values }
+  );
+}
+
+/** The WHERE alone, for whoever finds entries by their place. */
+export function entryFits(db: Database, filter: Filter, now: Instant): Condition | undefined {
+  return fitting(filter, lanesOf(db, filter), now);
+}
+
+function fitting(filter: Filter, lanes: readonly number[] | undefined, now: Instant): Condition | undefined {
   if (lanes !== undefined && lanes.length === 0) return undefined;
-  const conditions = [
+  return and([
     ...(filter.gone === true ? [] : [sql(filter.ids === undefined ? "m.gone IS NULL" : "+m.gone IS NULL")]),
     ...(lanes === undefined ? [] : [laneIn(lanes)]),
     ...(filter.ids === undefined ? [] : [idIn(filter.ids)]),
@@ -26,9 +38,7 @@ export function entriesThat(db: Database, filter: Filter, now: Instant): Conditi
       return value === undefined ? [] : [sql(comparison, value)];
     }),
     ...aboutRecipients(filter, now),
-  ];
-  const where = and(conditions);
-  return { sql: `FROM message m ${indexFor(filter, lanes)} WHERE ${where.sql}`, values: where.values };
+  ]);
 }
 
 /** Which of an entry's recipients (`r`) fit. An action touches these alone. */

@@ -8,6 +8,7 @@ import { Bodies } from "./bodies.ts";
 import { fileOf, piecesOf, SpoolClaim } from "./claim.ts";
 import { Committer } from "./committer.ts";
 import { SpoolDraft } from "./draft.ts";
+import { strays } from "./recover.ts";
 import {
   type Acceptance,
   type Action,
@@ -25,7 +26,7 @@ import {
   type SpoolEvent,
   type Usage,
 } from "./spool.ts";
-import type { Cursor, HeldBody, LaneUsage, Store, Tally } from "./store.ts";
+import type { Cursor, HeldBodies, HeldBody, Input, LaneUsage, Output, Store } from "./store.ts";
 import { uuids } from "./uuid.ts";
 
 export interface FrontOptions {
@@ -54,6 +55,17 @@ const FRESH = 1000;
 const DAY = 86_400_000;
 /** The longest hold time and a week: what came from another spool is not taken twice within it. */
 const LEDGER = 37 * DAY;
+
+type Question = "tally" | "integrity" | "audit" | "unreadable";
+
+/** A body and its octets as they are read now. */
+export interface CheckedBody extends HeldBody {
+  readonly pieces: AsyncIterable<Uint8Array>;
+}
+
+export interface LostBodies {
+  readonly lost: readonly MessageId[];
+}
 
 export class EmbeddedSpool implements Spool {
   readonly id: string;
@@ -114,10 +126,13 @@ export class EmbeddedSpool implements Spool {
   async *list(filter: Filter): AsyncGenerator<Entry> {
     const reader = await this.#read();
     const most = filter.sort === "largest" || filter.sort === "smallest" ? SORTED_PAGE : PAGE;
+    let unread = 0;
     yield* paged(filter.limit, most, async (limit, after?: Cursor) => {
-      const { entries, next } = await reader.submit("page", { filter, now: this.#now(), after, limit });
-      return { items: entries, next };
+      const page = await reader.submit("page", { filter, now: this.#now(), after, limit });
+      unread += page.lost ?? 0;
+      return { items: page.entries, next: page.next };
     });
+    if (unread > 0) throw new SpoolError("corrupt", damageOf(unread));
   }
 
   async count(filter: Filter): Promise<number> {
@@ -171,26 +186,31 @@ export class EmbeddedSpool implements Spool {
     while ((await this.#committer.submit("prune", { before, ledger, limit: BATCH })) > 0);
   }
 
-  /** The sums for the conservation check. */
-  async tally(): Promise<Tally> {
+  /** A question of the conservation check. */
+  async inspect<N extends Question>(name: N, input: Input<N>): Promise<Output<N>> {
     const reader = await this.#read();
-    return await reader.submit("tally", {});
+    return await reader.submit(name, input);
   }
 
-  /** Every body that must be there, a few at a time, for verify. */
-  async *bodies(): AsyncGenerator<HeldBody & { readonly pieces: AsyncIterable<Uint8Array> }> {
+  /** Every body that must be there, a few at a time, for verify; and entries whose body's row cannot be read. */
+  async *bodies(): AsyncGenerator<CheckedBody | LostBodies> {
     const reader = await this.#read();
-    for (let after = 0; ; ) {
-      const rows = await reader.submit("bodies", { after, limit: 64 });
-      for (const row of rows) {
+    let after: number | undefined = 0;
+    while (after !== undefined) {
+      const { bodies, lost, next }: HeldBodies = await reader.submit("bodies", { after, limit: 64 });
+      for (const row of bodies) {
         const { content } = row;
         const pieces = "file" in content ? this.#bodies.read(content.file) : oneByOne([content.bytes]);
         yield { ...row, pieces };
       }
-      const last = rows.at(-1);
-      if (last === undefined) return;
-      after = last.seq;
+      if (lost.length > 0) yield { lost };
+      after = next;
     }
+  }
+
+  /** Body files that no row names: of drafts under way, or of programs that were killed. */
+  strays(): Promise<readonly string[]> {
+    return strays(this.#bodies, () => this.files(), this.#options.files);
   }
 
   /** The body files that rows name, with their entries. */
@@ -273,6 +293,11 @@ async function* paged<Item, Key>(
     left -= items.length;
     after = next;
   }
+}
+
+function damageOf(unread: number): string {
+  const entries = unread === 1 ? "1 entry" : `${unread} entries`;
+  return `the spool is damaged: ${entries} could not be read; odmr queue verify tells which`;
 }
 
 function key({ direction, customer }: Lane): string {

@@ -26,6 +26,10 @@ export interface SpoolOptions {
   readonly thread: "worker" | "here";
   /** Who this program is, in the history: `serve`, `pull`, `cli:root`. */
   readonly actor?: string;
+  /** The id that a new spool gets; undefined: one that never was. */
+  readonly id?: string;
+  /** Nothing is tidied up at the start, and damage in some of its pages does not keep it shut: for a look, or a single act. */
+  readonly asIs?: boolean;
   /** For tests: another driver, "here" only. */
   readonly sqlite?: OpenDatabase;
 }
@@ -36,7 +40,7 @@ export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
   await prepare(path, files).catch((error: unknown) => {
     throw ioError(error);
   });
-  const { store, id } = await connect(options, uuids(clock, random)());
+  const { store, id } = await connect(options, options.id ?? uuids(clock, random)());
   const front = {
     id,
     bodies: `${path}.bodies`,
@@ -48,6 +52,7 @@ export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
   };
   const reader = async () => (await connect(options, id)).store;
   const spool = new EmbeddedSpool(store, options.thread === "here" ? front : { ...front, reader });
+  if (options.asIs === true) return spool;
   try {
     await recover(new Bodies(front.bodies, files, clock), () => spool.files(), options);
   } catch (error) {

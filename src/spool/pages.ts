@@ -4,8 +4,8 @@ import type { Instant } from "../platform/clock.ts";
 import type { Database } from "../platform/sqlite.ts";
 import { and, entriesThat, lanesOf, onlyLanes, sortings } from "./filter.ts";
 import { contentOf } from "./leases.ts";
-import type { Direction, Entry, EntryRecipient, MessageId, RecipientState, SpoolEvent } from "./spool.ts";
-import { code, liveliestOf, stateOf } from "./states.ts";
+import type { Direction, Entry, EntryRecipient, MessageId, SpoolEvent } from "./spool.ts";
+import { liveliestOf, stateOf } from "./states.ts";
 import type {
   Content,
   Cursor,
@@ -16,10 +16,9 @@ import type {
   NamedFile,
   Page,
   PageWish,
-  Tally,
 } from "./store.ts";
 
-interface EntryRow extends Cursor {
+export interface EntryRow extends Cursor {
   readonly id: string;
   readonly direction: Direction;
   readonly customer: string;
@@ -41,11 +40,11 @@ interface RecipientRow {
   readonly reply: string | null;
 }
 
-const ENTRY = `m.seq, m.size, m.id, (SELECT direction FROM lane WHERE id = m.lane) AS direction,
+export const ENTRY = `m.seq, m.size, m.id, (SELECT direction FROM lane WHERE id = m.lane) AS direction,
   (SELECT customer FROM lane WHERE id = m.lane) AS customer,
   m.sender, m.arrived, m.expires, m.subject, m.protocol, m.peer, m.auth`;
 
-export function page(db: Database, wish: PageWish): Page {
+export function pageOf(db: Database, wish: PageWish): Page {
   const rows = select<EntryRow>(db, ENTRY, wish);
   return { entries: withRecipients(db, rows, wish.now), next: cursorOf(rows, wish.limit) };
 }
@@ -100,30 +99,25 @@ export function history(db: Database, { ids, after, limit }: HistoryWish): Histo
   };
 }
 
-export function content(db: Database, { id }: Input<"content">): Content | undefined {
+/** The octets of the one entry of which the condition is true. */
+export function contentWhere(db: Database, condition: string, value: string | number): Content | undefined {
   const row = db.get<{ trace: string; file: string | null; bytes: Uint8Array | null }>(
-    "SELECT m.trace, b.file, b.bytes FROM message m JOIN body b ON b.seq = m.body WHERE m.id = ? AND m.gone IS NULL",
-    id,
+    `SELECT m.trace, b.file, b.bytes FROM message m JOIN body b ON b.seq = m.body WHERE ${condition} AND m.gone IS NULL`,
+    value,
   );
   return row && { trace: row.trace, content: contentOf(row) };
 }
 
-export function bodies(db: Database, { after, limit }: Input<"bodies">): readonly HeldBody[] {
-  return db
-    .all<{
-      seq: number;
-      octets: number;
-      sha256: Uint8Array;
-      file: string | null;
-      bytes: Uint8Array | null;
-    }>("SELECT seq, octets, sha256, file, bytes FROM body WHERE seq > ? ORDER BY seq LIMIT ?", after, limit)
-    .map(({ seq, octets, sha256, ...row }) => ({
-      seq,
-      octets,
-      sha256,
-      content: contentOf(row),
-      ids: idsOf(db, seq),
-    }));
+export interface BodyRow {
+  readonly seq: number;
+  readonly octets: number;
+  readonly sha256: Uint8Array;
+  readonly file: string | null;
+  readonly bytes: Uint8Array | null;
+}
+
+export function heldBody({ seq, octets, sha256, ...row }: BodyRow, ids: readonly MessageId[]): HeldBody {
+  return { seq, octets, sha256, content: contentOf(row), ids };
 }
 
 export function files(db: Database): readonly NamedFile[] {
@@ -132,21 +126,11 @@ export function files(db: Database): readonly NamedFile[] {
     .map(({ seq, file }) => ({ file, ids: idsOf(db, seq) }));
 }
 
-function idsOf(db: Database, body: number): readonly MessageId[] {
+/** The entries still here that a body is for. */
+export function idsOf(db: Database, body: number): readonly MessageId[] {
   return db
     .all<{ id: MessageId }>("SELECT id FROM message WHERE body = ? AND gone IS NULL ORDER BY seq", body)
     .map(({ id }) => id);
-}
-
-export function tally(db: Database): Tally {
-  const rows = db.all<{ state: number; n: number }>(
-    "SELECT state, count(*) AS n FROM recipient GROUP BY state",
-  );
-  const states = Object.fromEntries(
-    Object.entries(code).map(([name, state]) => [name, rows.find((row) => row.state === state)?.n ?? 0]),
-  ) as Record<RecipientState, number>;
-  const accepted = db.get<{ n: number | null }>("SELECT sum(accepted) AS n FROM lane")?.n ?? 0;
-  return { accepted, states };
 }
 
 function countLanes(db: Database, lanes: readonly number[] | undefined): number {
@@ -155,7 +139,7 @@ function countLanes(db: Database, lanes: readonly number[] | undefined): number 
   return db.get<{ n: number | null }>(`SELECT sum(count) AS n FROM lane ${chosen}`, ...values)?.n ?? 0;
 }
 
-function withRecipients(db: Database, rows: readonly EntryRow[], now: Instant): readonly Entry[] {
+export function withRecipients(db: Database, rows: readonly EntryRow[], now: Instant): readonly Entry[] {
   const recipients = Map.groupBy(
     db.all<RecipientRow>(
       `SELECT message, address, state, attempts, due, reply FROM recipient

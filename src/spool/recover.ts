@@ -42,6 +42,17 @@ export async function recover(
   return { orphans, missing };
 }
 
+/** Body files that no row names. */
+export async function strays(
+  bodies: Bodies,
+  named: () => Promise<Named>,
+  files: Files,
+): Promise<readonly string[]> {
+  const present = await namesIn(bodies, files);
+  const rows = await named();
+  return [...present].filter((name) => !rows.has(name));
+}
+
 async function namesIn(bodies: Bodies, files: Files): Promise<ReadonlySet<string>> {
   const names = new Set<string>();
   for (const hour of await files.list(bodies.folder))

@@ -2,9 +2,11 @@
 // A batch whose COMMIT failed was not stored, whatever came before it: all of it is told the fault.
 import { type Database, type OpenDatabase, SqliteError } from "../platform/sqlite.ts";
 import { act, expire, prune } from "./actions.ts";
+import { audit, integrity, tally } from "./audit.ts";
 import { accept } from "./intake.ts";
 import { lease, renew, settle, unlease } from "./leases.ts";
-import { bodies, content, count, files, history, page, tally } from "./pages.ts";
+import { count, files, history } from "./pages.ts";
+import { bodies, content, page, unreadable } from "./salvage.ts";
 import { type Step, upgrade } from "./schema.ts";
 import { SpoolError, type SpoolFault } from "./spool.ts";
 import type { Answer, Answers, Input, LaneUsage, Name, Operation, Output, Store } from "./store.ts";
@@ -28,6 +30,9 @@ const acts: { readonly [N in Name]: Act<N> } = {
   bodies,
   files,
   tally,
+  integrity,
+  audit,
+  unreadable,
   look: () => undefined,
 };
 
@@ -39,6 +44,9 @@ const reads: ReadonlySet<Name> = new Set([
   "bodies",
   "files",
   "tally",
+  "integrity",
+  "audit",
+  "unreadable",
   "look",
 ]);
 
@@ -107,13 +115,14 @@ export class SqliteStore implements Store {
     this.#db.close();
   }
 
-  /** Where there is no room for all, there may be for some: settlements even make room. */
+  /** Where there is no room for all, there may be for some: settlements even make room. So with damage. */
   #together(batch: readonly Operation[]): Answers {
     try {
       return this.#commit(batch);
     } catch (error) {
       const { fault, message } = faultOf(error);
-      if (fault === "full" && batch.length > 1) return joined(batch.map((one) => this.#together([one])));
+      if ((fault === "full" || fault === "corrupt") && batch.length > 1)
+        return joined(batch.map((one) => this.#together([one])));
       return { answers: batch.map((): Answer => ({ fault, message })), usage: [], freed: [] };
     }
   }
@@ -121,11 +130,14 @@ export class SqliteStore implements Store {
   #commit(batch: readonly Operation[]): Answers {
     const work = new Work(this.#db);
     const others = this.#othersUsage();
-    this.#db.run(batch.every(({ name }) => reads.has(name)) ? "BEGIN" : "BEGIN IMMEDIATE");
+    const looks = batch.every(({ name }) => reads.has(name));
+    this.#db.run(looks ? "BEGIN" : "BEGIN IMMEDIATE");
     try {
       const answers = batch.map((operation): Answer => ({ value: perform(this.#db, operation, work) }));
       const usage = [...others, ...work.post()];
-      this.#db.run("COMMIT");
+      // After reading around damage there is no COMMIT any more, and nothing to lose without it.
+      if (looks) this.#rollBack();
+      else this.#db.run("COMMIT");
       return { answers, usage, freed: work.freed };
     } catch (error) {
       this.#rollBack();

@@ -39,9 +39,12 @@ interface Operations {
   readonly count: { input: { filter: Filter; now: Instant }; output: number };
   readonly history: { input: HistoryWish; output: HistoryPage };
   readonly content: { input: { id: MessageId }; output: Content | undefined };
-  readonly bodies: { input: { after: number; limit: number }; output: readonly HeldBody[] };
+  readonly bodies: { input: { after: number; limit: number }; output: HeldBodies };
   readonly files: { input: Record<never, never>; output: readonly NamedFile[] };
   readonly tally: { input: Record<never, never>; output: Tally };
+  readonly integrity: { input: Record<never, never>; output: readonly string[] };
+  readonly audit: { input: Record<never, never>; output: Audit };
+  readonly unreadable: { input: { after: number; limit: number }; output: Unreadable };
   /** Does nothing: its answer carries the usage, should another process have changed it. */
   readonly look: { input: Record<never, never>; output: undefined };
 }
@@ -177,6 +180,8 @@ export interface Page {
   readonly entries: readonly Entry[];
   /** undefined: it was the last page. */
   readonly next: Cursor | undefined;
+  /** Entries of this page that lie on damaged pages of the database. */
+  readonly lost?: number;
 }
 
 export interface ActWish extends PageWish {
@@ -217,6 +222,22 @@ export interface HeldBody {
   readonly content: StoredBody;
 }
 
+export interface HeldBodies {
+  readonly bodies: readonly HeldBody[];
+  /** Entries whose body's row cannot be read. */
+  readonly lost: readonly MessageId[];
+  /** undefined: there are no more. */
+  readonly next: number | undefined;
+}
+
+/** Entries that cannot be read themselves. */
+export interface Unreadable {
+  readonly rows: number;
+  /** Those of them whose ids an index still knows. */
+  readonly ids: readonly MessageId[];
+  readonly next: number | undefined;
+}
+
 /** A body file that a row names, and the entries that it is for. */
 export interface NamedFile {
   readonly file: string;
@@ -227,4 +248,16 @@ export interface NamedFile {
 export interface Tally {
   readonly accepted: number;
   readonly states: Readonly<Record<RecipientState, number>>;
+}
+
+/** What the counters say, against what is there. All of it is of one moment. */
+export interface Audit {
+  /** Bodies that must be there. */
+  readonly bodies: number;
+  readonly octets: number;
+  readonly lanes: readonly (Lane & { readonly counted: Usage; readonly found: Usage })[];
+  /** Entries that count their recipients wrongly, and bodies that count their entries wrongly. */
+  readonly entries: readonly MessageId[];
+  /** Entries still here without a body. */
+  readonly bodiless: readonly MessageId[];
 }

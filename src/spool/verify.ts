@@ -1,41 +1,128 @@
 /** The conservation check: every recipient ever accepted is in one state, and every body that must be there is intact. */
 // A body may leave while it is looked at: before an alarm, its entry is asked for once more.
 import { newSha256 } from "../platform/hash.ts";
-import type { EmbeddedSpool } from "./front.ts";
-import type { MessageId, RecipientState } from "./spool.ts";
+import type { CheckedBody, EmbeddedSpool } from "./front.ts";
+import { type Direction, type MessageId, type RecipientState, SpoolError, type Usage } from "./spool.ts";
 
 export type Finding =
+  /** Bodies: not there, or not what was accepted. */
   | { readonly type: "missing" | "damaged"; readonly ids: readonly MessageId[] }
+  /** So many entries lie on damaged pages of the database; the ids of those that an index still knows. */
+  | { readonly type: "unreadable"; readonly entries: number; readonly ids: readonly MessageId[] }
   /** Recipients accepted (less those pruned), and how many are in each state: these do not add up. */
   | {
       readonly type: "unbalanced";
       readonly accepted: number;
       readonly states: Readonly<Record<RecipientState, number>>;
-    };
+    }
+  /** A lane's counters are not what is there. */
+  | {
+      readonly type: "miscounted";
+      readonly direction: Direction;
+      readonly customer: string;
+      readonly counted: Usage;
+      readonly found: Usage;
+    }
+  /** Entries that count their recipients, or bodies that count their entries, wrongly. */
+  | { readonly type: "inconsistent"; readonly ids: readonly MessageId[] }
+  /** What SQLite says of its own file. */
+  | { readonly type: "database"; readonly problem: string }
+  /** A body file that no entry names: left by a program that was killed, or of a message that is just arriving. No loss. */
+  | { readonly type: "orphan"; readonly file: string };
+
+/** Whether a finding means that something was lost or may be; an orphan goes by itself after a day. */
+export function isDamage({ type }: Finding): boolean {
+  return type !== "orphan";
+}
+
+/** How far it is: octets of bodies that were read, of all. */
+export type Watch = (octets: number, of: number) => void;
 
 /** What is wrong; nothing, if all is well. Reads every body. */
-export async function* verify(spool: EmbeddedSpool): AsyncGenerator<Finding> {
-  const { accepted, states } = await spool.tally();
-  const sum = Object.values(states).reduce((a, b) => a + b, 0);
-  if (sum !== accepted) yield { type: "unbalanced", accepted, states };
-  for await (const { ids, sha256, pieces } of spool.bodies()) {
-    const found = await digest(pieces);
-    if (found !== undefined && equal(found, sha256)) continue;
-    const here: MessageId[] = [];
-    for (const id of ids) if ((await spool.count({ ids: [id] })) > 0) here.push(id);
-    if (here.length > 0) yield { type: found === undefined ? "missing" : "damaged", ids: here };
+export async function* verify(spool: EmbeddedSpool, watch: Watch = () => {}): AsyncGenerator<Finding> {
+  for (const problem of await spool.inspect("integrity", {})) yield { type: "database", problem };
+  let octets = 0;
+  let total = 0;
+  for await (const finding of counters(spool, (found) => {
+    total = found;
+  }))
+    yield finding;
+  yield* unreadable(spool);
+  for await (const body of spool.bodies()) {
+    if ("lost" in body) {
+      const here = await stillHere(spool, body.lost);
+      if (here.length > 0) yield { type: "missing", ids: here };
+      continue;
+    }
+    const fault = await faultOf(body);
+    octets += body.octets;
+    watch(octets, total);
+    if (fault === undefined) continue;
+    const here = await stillHere(spool, body.ids);
+    if (here.length > 0 || body.ids.length === 0) yield { type: fault, ids: here };
+  }
+  for (const file of (await readable(spool.strays())) ?? []) yield { type: "orphan", file };
+}
+
+/** What does not add up; of a damaged database what can still be counted. */
+async function* counters(spool: EmbeddedSpool, tell: (octets: number) => void): AsyncGenerator<Finding> {
+  const tally = await readable(spool.inspect("tally", {}));
+  if (tally !== undefined) {
+    const sum = Object.values(tally.states).reduce((a, b) => a + b, 0);
+    if (sum !== tally.accepted) yield { type: "unbalanced", ...tally };
+  }
+  const audit = await readable(spool.inspect("audit", {}));
+  if (audit === undefined) return;
+  tell(audit.octets);
+  for (const lane of audit.lanes) yield { type: "miscounted", ...lane };
+  if (audit.entries.length > 0) yield { type: "inconsistent", ids: audit.entries };
+  if (audit.bodiless.length > 0) yield { type: "missing", ids: audit.bodiless };
+}
+
+/** What was lost or may be. */
+export async function* damage(spool: EmbeddedSpool): AsyncGenerator<Finding> {
+  for await (const finding of verify(spool)) if (isDamage(finding)) yield finding;
+}
+
+const STRIDE = 5000;
+
+async function* unreadable(spool: EmbeddedSpool): AsyncGenerator<Finding> {
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const { rows, ids, next }: { rows: number; ids: readonly MessageId[]; next: number | undefined } =
+      await spool.inspect("unreadable", { after, limit: STRIDE });
+    if (rows > 0) yield { type: "unreadable", entries: rows, ids };
+    after = next;
   }
 }
 
-/** undefined: the octets could not be read. */
-async function digest(octets: AsyncIterable<Uint8Array>): Promise<Uint8Array | undefined> {
-  const hash = newSha256();
+async function stillHere(spool: EmbeddedSpool, ids: readonly MessageId[]): Promise<readonly MessageId[]> {
+  const here: MessageId[] = [];
+  for (const id of ids) if ((await readable(spool.count({ ids: [id] }))) !== 0) here.push(id);
+  return here;
+}
+
+/** undefined: it lies on damaged pages, which another finding tells of. */
+async function readable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
-    for await (const piece of octets) hash.update(piece);
-  } catch {
-    return undefined;
+    return await answer;
+  } catch (error) {
+    if (error instanceof SpoolError && error.fault === "corrupt") return undefined;
+    throw error;
   }
-  return hash.digest();
+}
+
+async function faultOf({ pieces, sha256, octets }: CheckedBody): Promise<"missing" | "damaged" | undefined> {
+  const hash = newSha256();
+  let read = 0;
+  try {
+    for await (const piece of pieces) {
+      hash.update(piece);
+      read += piece.length;
+    }
+  } catch {
+    return "missing";
+  }
+  return read === octets && equal(hash.digest(), sha256) ? undefined : "damaged";
 }
 
 function equal(a: Uint8Array, b: Uint8Array): boolean {

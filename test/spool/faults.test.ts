@@ -6,7 +6,7 @@ import { type Database, openDatabase, SqliteError, type SqliteFault } from "../.
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import type { Claim } from "../../src/spool/spool.ts";
-import { verify } from "../../src/spool/verify.ts";
+import { damage } from "../../src/spool/verify.ts";
 import { reply } from "../../src/wire/reply.ts";
 import { all, HandClock, HOME, post, seeded, stored, temporary } from "./support.ts";
 
@@ -79,7 +79,7 @@ async function onBadDisk(
   });
   try {
     await run(spool, disk, path);
-    assert.deepEqual(await all(verify(spool)), []);
+    assert.deepEqual(await all(damage(spool)), []);
   } finally {
     await spool.close();
     folder.remove();

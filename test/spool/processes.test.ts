@@ -9,7 +9,7 @@ import { silent } from "../../src/platform/log.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
-import { verify } from "../../src/spool/verify.ts";
+import { damage } from "../../src/spool/verify.ts";
 import { all, HOME, stored, temporary } from "./support.ts";
 
 function open(path: string): Promise<EmbeddedSpool> {
@@ -46,7 +46,7 @@ describe("with several processes", () => {
       }
       const spool = await open(path);
       assert.equal(await spool.count({ ids: said }), said.length);
-      assert.deepEqual(await all(verify(spool)), []);
+      assert.deepEqual(await all(damage(spool)), []);
       await spool.close();
     }
     folder.remove();
@@ -65,7 +65,7 @@ describe("with several processes", () => {
     await stored(spool);
     assert.equal(spool.usage(HOME).count, 81);
     assert.equal(await spool.count({ ids }), 40);
-    assert.deepEqual(await all(verify(spool)), []);
+    assert.deepEqual(await all(damage(spool)), []);
     await spool.close();
     folder.remove();
   });

@@ -5,7 +5,7 @@ import { systemFiles } from "../../src/platform/files.ts";
 import type { Fields, Log } from "../../src/platform/log.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
-import { verify } from "../../src/spool/verify.ts";
+import { damage } from "../../src/spool/verify.ts";
 import { all, DAY, HandClock, HOME, post, START, seeded, stored, temporary } from "./support.ts";
 
 const large = new Uint8Array(150_000);
@@ -47,7 +47,7 @@ describe("when a spool is opened", () => {
     }
     const again = await open(path);
     assert.deepEqual((await bodiesOf(path)).names, [id, "young"]);
-    assert.deepEqual(await all(verify(again)), []);
+    assert.deepEqual(await all(damage(again)), []);
     await again.close();
     remove();
   });
@@ -111,7 +111,7 @@ describe("when a spool is opened", () => {
     });
     assert.deepEqual(said, [["error body missing", { id }]]);
     assert.equal(await again.count({}), 1);
-    assert.deepEqual(await all(verify(again)), [{ type: "missing", ids: [id] }]);
+    assert.deepEqual(await all(damage(again)), [{ type: "missing", ids: [id] }]);
     await again.close();
     remove();
   });
@@ -149,10 +149,10 @@ describe("verify", () => {
     const spool = await open(path);
     await stored(spool);
     const id = await stored(spool, { body: large });
-    assert.deepEqual(await all(verify(spool)), []);
+    assert.deepEqual(await all(damage(spool)), []);
     const bodies = await bodiesOf(path);
     writeFileSync(`${bodies.folder}/${bodies.names[0]}`, "other");
-    assert.deepEqual(await all(verify(spool)), [{ type: "damaged", ids: [id] }]);
+    assert.deepEqual(await all(damage(spool)), [{ type: "damaged", ids: [id] }]);
     await spool.close();
     remove();
   });
@@ -187,7 +187,7 @@ describe("prune", () => {
       [kept],
     );
     assert.deepEqual(new Set((await all(spool.history({}))).map(({ id }) => id)), new Set([kept]));
-    assert.deepEqual(await all(verify(spool)), []);
+    assert.deepEqual(await all(damage(spool)), []);
     const again = () => post(spool, { origin });
     assert.equal((await again()).type, "had");
     clock.pass(37 * DAY);
