@@ -35,7 +35,10 @@ const problemChecks: readonly Check[] = [
   },
   ({ serve }) =>
     repeated(
-      (serve?.listen ?? []).map((each, i) => [keyOf(each.address), [...LISTEN, i, "address"]]),
+      (serve?.listen ?? []).flatMap(({ address }, i) =>
+        // Port 0 is another free port each time.
+        "port" in address && address.port === 0 ? [] : [[keyOf(address), [...LISTEN, i, "address"]] as const],
+      ),
       (address, first) => `${address} is listened on by ${first} too; write another port`,
     ),
   ({ serve }) =>

@@ -233,6 +233,15 @@ for (const [name, [text, ...problems]] of Object.entries(wrong))
     assert.doesNotMatch(told.join("\n"), /hunter2/);
   });
 
+test("port 0 is another free port each time, and may be written twice", () => {
+  const doors = ["odmr", "intake"].map((service) => `{ service: ${service}, address: "127.0.0.1:0" }`);
+  const { serve } = parseConfig(
+    `hostname: a.test\nspool: s\nserve: { listen: [${doors.join(", ")}] }\n`,
+    "c.yaml",
+  );
+  assert.equal(serve?.listen.length, 2);
+});
+
 test("files that are named and not there are told, and not missed by those who need none", () =>
   inFolder(async (folder) => {
     const file = join(folder, "odmr.yaml");
