@@ -37,6 +37,7 @@ interface Asked {
 }
 
 const noRecipient = Promise.resolve<readonly Reply[]>([]);
+const LF = 10;
 /** Octets that gather before they are written. */
 const GATHER = 65_536;
 
@@ -142,19 +143,33 @@ class LineDelivery implements Delivery {
 
   /** Writes the body in pieces. Where it cannot be read to its end, the line is broken: half a message must not be taken. */
   async #octets(parcel: Parcel): Promise<void> {
-    let gathered = 0;
     try {
-      for await (const piece of parcel.content()) {
-        this.#talk.octets(piece);
-        gathered += piece.length;
-        if (gathered < GATHER) continue;
-        gathered = 0;
-        await this.#talk.flush();
-      }
+      if (this.#options.compatibility === "plain") await this.#lines(parcel);
+      else await this.#pieces(parcel);
     } catch (fault) {
       this.#talk.connection.destroy();
       throw fault;
     }
+  }
+
+  async #pieces(parcel: Parcel): Promise<void> {
+    let gathered = 0;
+    for await (const piece of parcel.content()) {
+      this.#talk.octets(piece);
+      gathered += piece.length;
+      if (gathered < GATHER) continue;
+      gathered = 0;
+      await this.#talk.flush();
+    }
+  }
+
+  /** Each line in a TLS record of its own: with a second line in the first one's record fetchmail waits for ever. */
+  async #lines(parcel: Parcel): Promise<void> {
+    for await (const piece of parcel.content())
+      for (const line of linesOf(piece)) {
+        this.#talk.octets(line);
+        await this.#talk.flushThrough();
+      }
   }
 
   #mail({ id, size, envelope }: Parcel): Command {
@@ -180,6 +195,14 @@ class LineDelivery implements Delivery {
       };
       return { verb: "RCPT", to: address, parameters };
     });
+  }
+}
+
+function* linesOf(piece: Uint8Array): Iterable<Uint8Array> {
+  for (let from = 0; from < piece.length; ) {
+    const end = piece.indexOf(LF, from) + 1 || piece.length;
+    yield piece.subarray(from, end);
+    from = end;
   }
 }
 

@@ -63,6 +63,8 @@ export interface Connection {
   read(within: number): Promise<Uint8Array | undefined>;
   /** Resolves when the octets were handed on and the peer keeps up. Writes leave in the order of the calls. @throws ConnectionError */
   write(bytes: Uint8Array, within: number): Promise<void>;
+  /** Resolves when the octets have left this process: what is written next is another TLS record. @throws ConnectionError */
+  writeThrough(bytes: Uint8Array, within: number): Promise<void>;
   /** Upgrades. Octets that came before the handshake make it throw: they are an injection (RFC 3207 §4.2). @throws ConnectionError */
   startTls(role: TlsRole, within: number): Promise<Connection>;
   /** Sends what was written, ends the stream, and closes for good after `within` at most. Never throws. */

@@ -125,6 +125,20 @@ class SocketConnection implements Connection {
     });
   }
 
+  writeThrough(bytes: Uint8Array, within: number): Promise<void> {
+    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+    if (bytes.length === 0) return DONE;
+    return new Promise((resolve, reject) => {
+      const writer: Wait<void> = { due: this.#wake(within), resolve, reject };
+      this.#writers.push(writer);
+      this.#socket.write(bytes, (error) => {
+        if (error) return; // it breaks the connection, and so the wait
+        this.#writers = this.#writers.filter((other) => other !== writer);
+        resolve();
+      });
+    });
+  }
+
   /**
    * Call it as soon as the 220 was written or read: octets that came by then are taken for an injection.
    * From then on this connection is "closed" for reading and writing; destroy() still ends the line below.

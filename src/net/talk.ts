@@ -119,15 +119,13 @@ export class Talk {
   }
 
   /** Sends what was said. Resolves when the peer keeps up; a broken line shows in the replies. */
-  async flush(): Promise<void> {
-    const bytes = this.#session.flush();
-    this.#listen();
-    if (bytes.length === 0 || this.#error !== undefined) return;
-    try {
-      await this.connection.write(bytes, WRITE);
-    } catch (fault) {
-      this.#fail(broken(fault));
-    }
+  flush(): Promise<void> {
+    return this.#flush("write");
+  }
+
+  /** The same, but resolves when it has left this process: for peers that read one line of a TLS record. */
+  flushThrough(): Promise<void> {
+    return this.#flush("writeThrough");
   }
 
   /** Sends what was said when the program next waits: many small messages then leave in one write. */
@@ -144,6 +142,17 @@ export class Talk {
   async close(): Promise<void> {
     if (this.#error === undefined && !this.turned) await this.ask({ verb: "QUIT" }).catch(() => undefined);
     await this.connection.close();
+  }
+
+  async #flush(how: "write" | "writeThrough"): Promise<void> {
+    const bytes = this.#session.flush();
+    this.#listen();
+    if (bytes.length === 0 || this.#error !== undefined) return;
+    try {
+      await this.connection[how](bytes, WRITE);
+    } catch (fault) {
+      this.#fail(broken(fault));
+    }
   }
 
   #expect(of: Waiting["of"], challenged?: Waiting["challenged"]): Promise<readonly Reply[]> {

@@ -213,3 +213,12 @@ test("a connection knows both of its ends", () =>
     assert.equal(client.peer.address, "127.0.0.1");
     assert.equal(client.tls, undefined);
   }));
+
+test("octets that are written through have left, or tell of the line's end", () =>
+  withPair({}, async ({ client, server }) => {
+    await client.writeThrough(bytes("one\r\n"), SOON);
+    await client.writeThrough(bytes("two\r\n"), SOON);
+    assert.equal(await readExactly(server, 10), "one\r\ntwo\r\n");
+    client.destroy();
+    await assert.rejects(client.writeThrough(bytes("three\r\n"), SOON), { fault: "closed" });
+  }));

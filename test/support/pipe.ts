@@ -243,6 +243,10 @@ class End implements Connection {
     return this.#parts.out.write(bytes, within);
   }
 
+  writeThrough(bytes: Uint8Array, within: number): Promise<void> {
+    return this.write(bytes, within);
+  }
+
   async startTls(role: TlsRole, within: number): Promise<Connection> {
     if (this.#closed !== undefined) throw this.#closed;
     const { line, in: incoming } = this.#parts;
