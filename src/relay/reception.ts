@@ -28,19 +28,19 @@ const answers = {
 
 /** Serves one connection to its end and closes it. Trouble with the peer is logged, not thrown. */
 export async function receive(relay: Relay, door: DoorSettings, connection: Connection): Promise<void> {
-  let line: Connection | undefined = connection;
-  let renewed = false;
+  // The one that is open now: STARTTLS puts another in its place.
+  let line = connection;
   try {
-    while (line !== undefined) {
-      const reception: Reception = new Reception(relay, door, line, renewed);
-      line = await reception.run();
-      renewed = true;
+    for (let renewed = false; ; renewed = true) {
+      const next = await new Reception(relay, door, line, renewed).run();
+      if (next === undefined) return;
+      line = next;
     }
   } catch (fault) {
     if (!(fault instanceof ConnectionError)) throw fault;
     relay.log.log("info", "connection lost", { peer: connection.peer.address, why: fault.message });
   } finally {
-    await (line ?? connection).close();
+    await line.close();
   }
 }
 
@@ -87,8 +87,7 @@ class Reception {
   }
 
   async #serve(): Promise<Connection | undefined> {
-    if (this.#greet)
-      this.#session.greet(reply(220, undefined, `${this.#relay.hostname} ${greetingOf[this.#door.service]}`));
+    if (this.#greet) await this.#welcome();
     const ending = await this.#drive.run((event) => this.#answer(event));
     if (ending.type === "over") {
       this.#log("debug", "session over", { why: ending.why });
@@ -98,6 +97,13 @@ class Reception {
     if (this.#next === "tls") return this.#upgrade();
     await drain(this.#relay, this.#next!, this.#connection);
     return undefined;
+  }
+
+  /** What is here already was said before our greeting: the session fails by it (RFC 5321 §4.3.1). */
+  async #welcome(): Promise<void> {
+    const early = this.#connection.pending > 0 ? await this.#connection.read(patience.read) : undefined;
+    if (early !== undefined) this.#session.feed(early);
+    this.#session.greet(reply(220, undefined, `${this.#relay.hostname} ${greetingOf[this.#door.service]}`));
   }
 
   #settings(): ServerSettings {
