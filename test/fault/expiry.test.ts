@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { openOffice } from "../../src/relay/office.ts";
+import { stored } from "../spool/support.ts";
+import { type ManualClock, manualClock } from "../support/clock.ts";
+import { entries, HOME, openPost, type Post } from "../support/post.ts";
+
+const DAY = 86_400_000;
+
+describe("mail that nobody calls for", () => {
+  let post: Post;
+  let clock: ManualClock;
+  beforeEach(async () => {
+    clock = manualClock();
+    post = await openPost({ clock });
+  });
+  afterEach(() => post.close());
+
+  const states = async () => (await entries(post.relay.spool, true)).map(({ state }) => state);
+
+  it("is given up when its hold time is over, and not a minute before", async () => {
+    const office = await openOffice(post.relay, { doors: [], maxConnections: 1, perAddress: 1 });
+    await post.send({ to: ["bob@example.org"], body: "Subject: old\r\n\r\ntext\r\n" });
+    const [entry] = await entries(post.relay.spool);
+    assert.equal(entry?.expires, clock.now() + HOME.hold);
+    for (let day = 0; day < 29; day++) await clock.advance(DAY);
+    await clock.advance(DAY - 61_000);
+    assert.deepEqual(await states(), ["waiting"]);
+    await clock.advance(121_000);
+    assert.deepEqual(await states(), ["expired"]);
+    assert.ok(post.logged.some(({ event, fields }) => event === "expired" && fields.id === entry.id));
+    assert.equal((await post.call()).messages, 0);
+    await office.close();
+  });
+
+  it("stays for ever where it is held, and while a turn has it", async () => {
+    const expires = clock.now() + DAY;
+    const held = await stored(post.relay.spool, { arrived: clock.now(), expires });
+    for await (const _ of post.relay.spool.act(
+      { type: "hold" },
+      { ids: [held] },
+      { name: "test", reason: "wait" },
+    ));
+    await stored(post.relay.spool, { arrived: clock.now(), expires });
+    const claim = await post.relay.spool.claim(
+      { lane: { direction: "turn", customer: "home" }, lease: 3 * DAY },
+      "test/1",
+    );
+    assert.ok(typeof claim === "object");
+    assert.ok(await claim.next());
+    assert.deepEqual(await post.relay.spool.expire(clock.now() + 2 * DAY), []);
+    await claim.release();
+    assert.equal((await post.relay.spool.expire(clock.now() + 2 * DAY)).length, 1);
+    assert.deepEqual((await states()).sort(), ["expired", "held"]);
+  });
+});
