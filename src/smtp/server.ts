@@ -346,6 +346,8 @@ class Server implements ServerSession {
 
   #bdat({ size, last }: Given<"BDAT">): void {
     if (size > this.#settings.sizeLimit) return this.#fail("a chunk over the size limit", say.tooBig);
+    // A large body may come in thousands of chunks; the size limit bounds them, if they are not empty.
+    if (size > 0) this.#commands.fruitful();
     this.#chunk = { size, last };
     if (this.#chunks === undefined) return this.#ask("body", { type: "body", by: "BDAT" });
     this.#phase = { is: "body", reader: new Chunk(this.#chunk, this.#chunks, this.#settings) };

@@ -746,6 +746,16 @@ describe("BDAT:", () => {
       stays: ["hello"],
     },
     {
+      name: "1,500 chunks are one message",
+      talk: [
+        ...ready,
+        `C: BDAT 15\r\nSubject: many\r\n${"BDAT 50\r\n".concat("x".repeat(48), "\r\n").repeat(1_500)}BDAT 0 LAST`,
+        ...Array<string>(1_502).fill("P: 250 2.0.0 *"),
+        ...quit,
+      ],
+      stays: ["many"],
+    },
+    {
       name: "an empty message is one",
       talk: [...ready, "C: BDAT 0 LAST", "P: 250 2.0.0 *", ...quit],
       stays: [""],
