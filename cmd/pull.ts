@@ -18,9 +18,9 @@ import { systemRandom } from "../src/platform/random.ts";
 import type { Caller } from "../src/relay/call.ts";
 import { CallError } from "../src/relay/callerror.ts";
 import { distribute } from "../src/relay/distribute.ts";
-import { runErrand } from "../src/relay/errand.ts";
+import { runNotedErrand } from "../src/relay/errand.ts";
 import { openSpool } from "../src/spool/open.ts";
-import type { Spool } from "../src/spool/spool.ts";
+import type { RecordingSpool } from "../src/spool/records.ts";
 import { type Plan, planOf, planOfUri, uriSpool } from "./account.ts";
 import { describe, type Status, status, statusOf, UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
@@ -175,7 +175,7 @@ async function planFor(text: string, flags: PullFlags, words: number) {
 }
 
 /** One account: are its targets there, what waits since the last time, the call, and what it brought. */
-async function run(plan: Plan, spool: Spool, log: Log): Promise<Report> {
+async function run(plan: Plan, spool: RecordingSpool, log: Log): Promise<Report> {
   const { account, ask, deliver } = plan;
   const tools: TargetTools = { hostname: account.hostname, clock: systemClock, random: systemRandom };
   const report: Report = {
@@ -205,7 +205,7 @@ async function run(plan: Plan, spool: Spool, log: Log): Promise<Report> {
       pbkdf2: pbkdf2Sha256,
       progress: progress.update,
     };
-    const called = await runErrand(account, ask, caller).then(
+    const called = await runNotedErrand(account, ask, { ...caller, records: spool.records }).then(
       (taken) => ({ taken }),
       (error: unknown) => ({ error, taken: error instanceof CallError ? error.taken : undefined }),
     );
@@ -246,7 +246,7 @@ async function problemOf({ deliver }: Plan, tools: TargetTools): Promise<string 
   return undefined;
 }
 
-async function hand({ account }: Plan, delivery: Delivery, spool: Spool, log: Log) {
+async function hand({ account }: Plan, delivery: Delivery, spool: RecordingSpool, log: Log) {
   const tally = await distribute({
     account: account.name,
     delivery,

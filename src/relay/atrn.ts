@@ -17,8 +17,10 @@ export interface Decision {
   readonly turn?: Turn;
 }
 
+/** The same for somebody else's domain and for one that nobody has. */
+export const notYours = reply(450, "4.7.1", "Request refused");
+
 const answers = {
-  notYours: reply(450, "4.7.1", "ATRN request refused"),
   cannotSay: reply(451, "4.3.0", "Unable to process ATRN request now"),
   empty: reply(453, "4.0.0", "You have no mail"),
   busy: reply(453, "4.0.0", "You have no mail that another session is not delivering"),
@@ -27,11 +29,16 @@ const answers = {
 /** A lease outlives its turn by this much if the relay dies. */
 const LEASE = 10 * 60_000;
 
-export async function decideTurn(relay: Relay, user: string, domains: readonly string[]): Promise<Decision> {
+export async function decideTurn(
+  relay: Relay,
+  user: string,
+  domains: readonly string[],
+  peer: string,
+): Promise<Decision> {
   const customer = relay.book.customers.named(user);
   const own = new Set(customer?.domains);
   if (customer === undefined || !domains.every((domain) => own.has(domain)))
-    return { reply: answers.notYours };
+    return { reply: notYours };
   const holder = `turn/${hex(relay.random.bytes(8))}`;
   try {
     const claim = await relay.spool.claim(
@@ -43,7 +50,10 @@ export async function decideTurn(relay: Relay, user: string, domains: readonly s
       },
       holder,
     );
-    if (claim === "empty" || claim === "busy") return { reply: answers[claim] };
+    if (claim === "empty" || claim === "busy") {
+      await noteCall(relay, customer, peer);
+      return { reply: answers[claim] };
+    }
     const { count } = relay.spool.usage(laneOf(customer));
     return { reply: turning(count), turn: { customer, claim, holder } };
   } catch (fault) {
@@ -53,6 +63,11 @@ export async function decideTurn(relay: Relay, user: string, domains: readonly s
     });
     return { reply: answers.cannotSay };
   }
+}
+
+/** That it called is worth to know, although nothing moves: a customer that does not call any more is in trouble. */
+async function noteCall({ spool }: Relay, { name }: Customer, peer: string): Promise<void> {
+  await spool.records.turn({ side: "provider", customer: name, peer }).end();
 }
 
 /** One line: fetchmail reads just one (RFC 2645 §5.2.1). The count is for the customer's progress bar. */

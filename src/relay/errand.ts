@@ -1,4 +1,5 @@
 /** One errand for an account: calls until its mail is here, in as many turns as its domains and a bad line ask for. */
+import type { Records } from "../spool/records.ts";
 import { type Account, type Caller, call } from "./call.ts";
 import { CallError, type Taken } from "./callerror.ts";
 
@@ -32,6 +33,32 @@ export async function runErrand(account: Account, ask: readonly string[], caller
     }
   }
   return sum;
+}
+
+/** runErrand(), with a record of it in the spool. */
+export async function runNotedErrand(
+  account: Account,
+  ask: readonly string[],
+  { records, ...caller }: Caller & { readonly records: Records },
+): Promise<Taken> {
+  const { name: customer, host, port } = account;
+  const record = records.turn({ side: "customer", customer, peer: `${host}:${port}` });
+  const note = ({ messages, octets }: Taken): void =>
+    record.progress({ delivered: messages, deferred: 0, refused: 0, octets });
+  const progress: Caller["progress"] = (taken, expected) => {
+    note(taken);
+    caller.progress?.(taken, expected);
+  };
+  try {
+    const taken = await runErrand(account, ask, { ...caller, progress });
+    note(taken);
+    await record.end();
+    return taken;
+  } catch (fault) {
+    if (fault instanceof CallError && fault.taken !== undefined) note(fault.taken);
+    await record.end(fault instanceof Error ? fault.message : String(fault));
+    throw fault;
+  }
 }
 
 const nothing: Taken = { messages: 0, octets: 0 };

@@ -19,8 +19,8 @@ export interface PumpOptions {
   readonly most?: number;
   /** Once aborted, no further message is taken; those in flight are finished. */
   readonly stopping?: AbortSignal;
-  /** Told of every message that was settled: progress, logs. */
-  readonly settled?: (held: Held, outcomes: readonly Outcome[]) => void;
+  /** Told of every message that was settled, and of the sums so far: progress, logs. */
+  readonly settled?: (held: Held, outcomes: readonly Outcome[], tally: Readonly<Tally>) => void;
 }
 
 /** What a run came to, in messages' recipients; `octets` of messages that at least one recipient got. */
@@ -71,7 +71,7 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
       tally.messages++;
       tally.octets += held.size;
     }
-    options.settled?.(held, outcomes);
+    options.settled?.(held, outcomes, tally);
   };
 
   try {

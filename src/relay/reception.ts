@@ -221,7 +221,7 @@ class Reception {
   }
 
   async #atrn(domains: readonly string[]): Promise<void> {
-    const decision = await decideTurn(this.#relay, this.#user!, domains);
+    const decision = await decideTurn(this.#relay, this.#user!, domains, this.#connection.peer.address);
     // What came while we were looking was not said in answer to our 250 (RFC 2645 §5.2.1.1).
     if (this.#connection.pending > 0) {
       if (decision.turn !== undefined) await decision.turn.claim.release();

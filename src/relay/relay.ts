@@ -3,7 +3,7 @@ import type { ServerTls } from "../net/connection.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
-import type { Spool } from "../spool/spool.ts";
+import type { RecordingSpool } from "../spool/records.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Customers } from "./customers.ts";
 
@@ -20,7 +20,7 @@ export interface Book {
 
 export interface Relay {
   readonly hostname: string;
-  readonly spool: Spool;
+  readonly spool: RecordingSpool;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

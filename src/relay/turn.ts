@@ -20,16 +20,20 @@ export async function drain(
   { customer, claim, holder }: Turn,
   connection: Connection,
 ): Promise<void> {
-  const { log, clock, random } = relay;
+  const { log, clock, random, spool } = relay;
   const started = clock.steady();
   const talk = new Talk(connection);
+  const facts = { side: "provider", customer: customer.name, peer: connection.peer.address } as const;
+  const record = spool.records.turn(facts);
+  let failure: string | undefined = "it broke off";
+  const failed = (why: string): void => {
+    failure = why;
+    log.log("warn", "turn failed", { customer: customer.name, why });
+  };
   try {
     const refusal = await greet(talk, relay.hostname);
-    if (refusal !== undefined) {
-      log.log("warn", "turn failed", { customer: customer.name, why: refusal });
-      return;
-    }
-    const delivery = lineDelivery(talk, { compatibility: customer.compatibility, spool: relay.spool.id });
+    if (refusal !== undefined) return failed(refusal);
+    const delivery = lineDelivery(talk, { compatibility: customer.compatibility, spool: spool.id });
     const tally = await pump(claim, delivery, {
       clock,
       log,
@@ -37,7 +41,9 @@ export async function drain(
       window: WINDOW,
       most: MOST,
       stopping: relay.stopping,
+      settled: (_held, _outcomes, tally) => record.progress(tally),
     });
+    failure = tally.unanswered > 0 ? "the line was lost" : undefined;
     log.log("info", "turned", {
       customer: customer.name,
       holder,
@@ -46,10 +52,11 @@ export async function drain(
     });
   } catch (fault) {
     if (!(fault instanceof LineError)) throw fault;
-    log.log("warn", "turn failed", { customer: customer.name, why: fault.message });
+    failed(fault.message);
   } finally {
     await claim.release();
     await talk.close();
+    await record.end(failure);
   }
 }
 

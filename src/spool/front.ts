@@ -5,9 +5,11 @@ import type { Files } from "../platform/files.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import { Bodies } from "./bodies.ts";
+import { SpoolBook } from "./book.ts";
 import { fileOf, piecesOf, SpoolClaim } from "./claim.ts";
 import { Committer } from "./committer.ts";
 import { SpoolDraft } from "./draft.ts";
+import type { RecordingSpool, Records } from "./records.ts";
 import { strays } from "./recover.ts";
 import {
   type Acceptance,
@@ -21,12 +23,12 @@ import {
   type Holder,
   type Lane,
   type MessageId,
-  type Spool,
   SpoolError,
   type SpoolEvent,
   type Usage,
 } from "./spool.ts";
 import type { Cursor, HeldBodies, HeldBody, Input, LaneUsage, Output, Store } from "./store.ts";
+import { TimedStore } from "./timed.ts";
 import { uuids } from "./uuid.ts";
 
 export interface FrontOptions {
@@ -67,8 +69,9 @@ export interface LostBodies {
   readonly lost: readonly MessageId[];
 }
 
-export class EmbeddedSpool implements Spool {
+export class EmbeddedSpool implements RecordingSpool {
   readonly id: string;
+  readonly records: Records;
   readonly #options: FrontOptions;
   readonly #committer: Committer;
   readonly #bodies: Bodies;
@@ -85,11 +88,21 @@ export class EmbeddedSpool implements Spool {
     this.#options = options;
     this.#newId = uuids(options.clock, options.random);
     this.#bodies = new Bodies(options.bodies, options.files, options.clock);
-    this.#committer = new Committer(store, {
+    const timed = new TimedStore(store, options.clock, () => book.nudge());
+    this.#committer = new Committer(timed, {
       usage: (lanes) => this.#keep(lanes),
       freed: (files) => this.#free(files),
     });
     this.#looked = options.clock.steady();
+    const book = new SpoolBook({
+      clock: options.clock,
+      log: options.log,
+      committer: this.#committer,
+      reader: () => this.#read(),
+      newId: this.#newId,
+      commits: () => timed.times,
+    });
+    this.records = book;
   }
 
   begin(acceptance: Acceptance): Draft {

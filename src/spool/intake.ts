@@ -2,6 +2,7 @@
 // The ledger is asked and written in the transaction that stores the message: exactly once, or not at all.
 import type { Recipient } from "../mail/envelope.ts";
 import type { Database } from "../platform/sqlite.ts";
+import { type Rule, ruleFor, rulesOf } from "./rules.ts";
 import type { Committed } from "./spool.ts";
 import { code } from "./states.ts";
 import type { Acceptation, PostedEntry, StoredBody } from "./store.ts";
@@ -12,7 +13,8 @@ export function accept(db: Database, input: Acceptation, work: Work): Committed 
   if (postings === "conflict") return { type: "conflict" };
   if (postings.length === 0) return { type: "had" };
   const body = insertBody(db, input, postings.length);
-  for (const posting of postings) insertEntry(db, input, posting, body, work);
+  const rules = rulesOf(db);
+  for (const posting of postings) insertEntry(db, input, { posting, body, rules }, work);
   if (input.origin !== undefined) enter(db, input, input.origin, postings);
   return { type: "stored", ids: postings.map(({ id }) => id) };
 }
@@ -72,7 +74,18 @@ function insertBody(db: Database, input: Acceptation, uses: number): number {
   ).row;
 }
 
-function insertEntry(db: Database, input: Acceptation, entry: PostedEntry, body: number, work: Work): void {
+interface NewEntry {
+  readonly posting: PostedEntry;
+  readonly body: number;
+  readonly rules: readonly Rule[];
+}
+
+function insertEntry(
+  db: Database,
+  input: Acceptation,
+  { posting: entry, body, rules }: NewEntry,
+  work: Work,
+): void {
   const { mail, source, now, actor } = input;
   const lane = laneFor(db, entry.lane);
   const seq = db.run(
@@ -96,17 +109,21 @@ function insertEntry(db: Database, input: Acceptation, entry: PostedEntry, body:
     mail.envid,
     entry.trace,
   ).row;
-  entry.recipients.forEach((recipient, n) => {
-    insertRecipient(db, { seq, n, lane, due: now }, recipient);
-  });
   const mark: Mark = { at: now, actor, reason: `${source.protocol} from ${source.peer}` };
   work.note(seq, null, "accepted", mark);
+  entry.recipients.forEach((recipient, n) => {
+    const rule = ruleFor(rules, mail.from, entry, recipient.address);
+    insertRecipient(db, { seq, n, lane, due: rule === undefined ? now : null }, recipient);
+    if (rule !== undefined)
+      work.note(seq, recipient.address, "held", { at: now, actor: rule.actor, reason: rule.why });
+  });
   work.add(lane, 1, entry.size, entry.recipients.length);
 }
 
+/** @param at due is null: it is held */
 function insertRecipient(
   db: Database,
-  at: { readonly seq: number; readonly n: number; readonly lane: number; readonly due: number },
+  at: { readonly seq: number; readonly n: number; readonly lane: number; readonly due: number | null },
   { address, notify, orcpt }: Recipient,
 ): void {
   db.run(
@@ -115,7 +132,7 @@ function insertRecipient(
     at.seq,
     at.n,
     at.lane,
-    code.waiting,
+    at.due === null ? code.held : code.waiting,
     at.due,
     address,
     address.slice(address.lastIndexOf("@") + 1 || address.length),

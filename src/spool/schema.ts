@@ -53,6 +53,23 @@ CREATE TABLE event (
   what TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL);
 CREATE INDEX event_at ON event (at);
 CREATE INDEX event_message ON event (message);
+
+-- Counters that never go back: each kind of event, octets accepted, turns that ended.
+CREATE TABLE total (what TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+
+-- Turns of the line. seen is when it was last noted: one that runs and is not seen any more has died with its process.
+-- changed counts all changes, so that a watcher finds what is new.
+CREATE TABLE turn (
+  id TEXT PRIMARY KEY, side TEXT NOT NULL, customer TEXT NOT NULL, state TEXT NOT NULL, seen INTEGER NOT NULL,
+  changed INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER, delivered INTEGER NOT NULL,
+  deferred INTEGER NOT NULL, refused INTEGER NOT NULL, octets INTEGER NOT NULL, peer TEXT NOT NULL, why TEXT) WITHOUT ROWID;
+CREATE INDEX turn_changed ON turn (changed);
+CREATE INDEX turn_customer ON turn (side, customer, id);
+
+-- New mail that fits all that is not null is held.
+CREATE TABLE hold_rule (
+  id TEXT PRIMARY KEY, customer TEXT, sender TEXT, recipient TEXT, larger_than INTEGER,
+  reason TEXT NOT NULL, actor TEXT NOT NULL, made INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
 export const steps: readonly Step[] = [

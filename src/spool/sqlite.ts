@@ -6,10 +6,13 @@ import { audit, integrity, tally } from "./audit.ts";
 import { accept } from "./intake.ts";
 import { lease, renew, settle, unlease } from "./leases.ts";
 import { count, files, history } from "./pages.ts";
+import { addHoldRule, holdRules, removeHoldRule } from "./rules.ts";
 import { bodies, content, page, unreadable } from "./salvage.ts";
 import { type Step, upgrade } from "./schema.ts";
 import { SpoolError, type SpoolFault } from "./spool.ts";
 import type { Answer, Answers, Input, LaneUsage, Name, Operation, Output, Store } from "./store.ts";
+import { lanes, series, totals } from "./sums.ts";
+import { changes, lastTurns, noteTurn, turns } from "./turns.ts";
 import { Work } from "./work.ts";
 
 type Act<N extends Name> = (db: Database, input: Input<N>, work: Work) => Output<N>;
@@ -33,10 +36,21 @@ const acts: { readonly [N in Name]: Act<N> } = {
   integrity,
   audit,
   unreadable,
+  noteTurn,
+  turns,
+  lastTurns,
+  changes,
+  lanes,
+  totals,
+  series,
+  holdRules,
+  addHoldRule,
+  removeHoldRule,
   look: () => undefined,
 };
 
-const reads: ReadonlySet<Name> = new Set([
+/** What changes nothing. */
+export const reads: ReadonlySet<Name> = new Set([
   "page",
   "count",
   "history",
@@ -47,6 +61,13 @@ const reads: ReadonlySet<Name> = new Set([
   "integrity",
   "audit",
   "unreadable",
+  "turns",
+  "lastTurns",
+  "changes",
+  "lanes",
+  "totals",
+  "series",
+  "holdRules",
   "look",
 ]);
 

@@ -3,6 +3,7 @@
 import type { Notify, Recipient } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Address } from "../wire/address.ts";
+import type { Bucket, Change, HoldRule, LaneSum, Totals, TurnFilter, TurnRecord } from "./records.ts";
 import type {
   Action,
   Actor,
@@ -45,6 +46,16 @@ interface Operations {
   readonly integrity: { input: Record<never, never>; output: readonly string[] };
   readonly audit: { input: Record<never, never>; output: Audit };
   readonly unreadable: { input: { after: number; limit: number }; output: Unreadable };
+  readonly noteTurn: { input: { turn: TurnRecord; now: Instant }; output: undefined };
+  readonly turns: { input: { filter: TurnFilter; now: Instant }; output: readonly TurnRecord[] };
+  readonly lastTurns: { input: { now: Instant }; output: readonly TurnRecord[] };
+  readonly changes: { input: ChangesWish; output: Changes };
+  readonly lanes: { input: { now: Instant }; output: readonly LaneSum[] };
+  readonly totals: { input: Record<never, never>; output: Totals };
+  readonly series: { input: { from: Instant; to: Instant; bucket: number }; output: readonly Bucket[] };
+  readonly holdRules: { input: Record<never, never>; output: readonly HoldRule[] };
+  readonly addHoldRule: { input: HoldRule; output: undefined };
+  readonly removeHoldRule: { input: { id: string }; output: boolean };
   /** Does nothing: its answer carries the usage, should another process have changed it. */
   readonly look: { input: Record<never, never>; output: undefined };
 }
@@ -206,6 +217,18 @@ export interface HistoryWish {
 export interface HistoryPage {
   readonly events: readonly SpoolEvent[];
   readonly next: { readonly at: Instant; readonly seq: number } | undefined;
+}
+
+export interface ChangesWish {
+  /** How far the watcher has come; without it, it is told only where the end is now. `turn` left out: at the end. */
+  readonly after: { readonly event: number; readonly turn?: number } | undefined;
+  readonly limit: number;
+  readonly now: Instant;
+}
+
+export interface Changes {
+  readonly changes: readonly Change[];
+  readonly next: { readonly event: number; readonly turn: number };
 }
 
 export interface Content {

@@ -22,6 +22,7 @@ export interface Mark {
 export class Work {
   readonly #db: Database;
   readonly #lanes = new Map<number, Delta>();
+  readonly #totals = new Map<string, number>();
   readonly freed: string[] = [];
 
   constructor(db: Database) {
@@ -30,6 +31,7 @@ export class Work {
 
   /** Adds to a lane's counters: entries, octets, and recipients accepted. */
   add(lane: number, count: number, octets: number, accepted = 0): void {
+    if (accepted > 0) this.total("octets", octets);
     const delta = this.#lanes.get(lane);
     if (delta === undefined) this.#lanes.set(lane, { count, octets, accepted });
     else {
@@ -39,7 +41,13 @@ export class Work {
     }
   }
 
+  /** Adds to a counter that never goes back. */
+  total(what: string, count: number): void {
+    this.#totals.set(what, (this.#totals.get(what) ?? 0) + count);
+  }
+
   note(message: number, recipient: string | null, what: SpoolEvent["what"], mark: Mark): void {
+    this.total(what, 1);
     this.#db.run(
       "INSERT INTO event (at, message, recipient, what, actor, reason) VALUES (?, ?, ?, ?, ?, ?)",
       mark.at,
@@ -79,6 +87,12 @@ export class Work {
 
   /** Writes the counters. @returns how the lanes stand now */
   post(): readonly LaneUsage[] {
+    for (const [what, count] of this.#totals)
+      this.#db.run(
+        "INSERT INTO total VALUES (?, ?) ON CONFLICT (what) DO UPDATE SET n = n + excluded.n",
+        what,
+        count,
+      );
     return [...this.#lanes].flatMap(([lane, { count, octets, accepted }]) =>
       this.#db.all<LaneUsage>(
         `UPDATE lane SET count = count + ?, octets = octets + ?, accepted = accepted + ? WHERE id = ?
