@@ -1,0 +1,31 @@
+/** Bodies of requests: not too long, not too deep. What is in them is the schemas' to judge. */
+import type { Context, Next } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { problem } from "./problem.ts";
+
+/** Ten thousand ids, and room to spare. */
+const OCTETS = 1_048_576;
+const DEPTH = 16;
+
+export const short = bodyLimit({
+  maxSize: OCTETS,
+  onError: () => problem(413, `a body may have ${OCTETS} octets`),
+});
+
+/** Looked at before it is parsed: parsers go down as deep as a text does. */
+export async function shallow(context: Context, next: Next): Promise<Response | void> {
+  if (context.req.method !== "GET" && depthOf(await context.req.text()) > DEPTH)
+    return problem(400, `a body may have ${DEPTH} levels`);
+  await next();
+}
+
+/** Brackets within texts are not counted. */
+export function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/gs)) {
+    if (token === "[" || token === "{") deepest = Math.max(deepest, ++depth);
+    else if (token === "]" || token === "}") depth--;
+  }
+  return deepest;
+}
