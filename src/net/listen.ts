@@ -144,7 +144,7 @@ class Door implements Listener {
 }
 
 /** What one customer of an internet provider has: an IPv4 address, or an IPv6 /64 with all that is in it. */
-function network(address: string): string {
+export function network(address: string): string {
   if (!isIPv6(address)) return address;
   const [left = "", right] = address.split("%")[0]!.split("::");
   const head = left === "" ? [] : left.split(":");

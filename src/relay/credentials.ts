@@ -7,6 +7,7 @@ import { encode, hex, same } from "../smtp/sasl/octets.ts";
 import type { Secret } from "../smtp/sasl/server.ts";
 import { ITERATIONS, makeVerifier, type Pbkdf2, type ScramVerifier } from "../smtp/sasl/verifier.ts";
 import { lowerAscii } from "../wire/domain.ts";
+import { Guesses } from "./guesses.ts";
 import { prepared } from "./password.ts";
 
 export interface Person {
@@ -40,6 +41,8 @@ const KEPT = 4_096;
 const SALT_OCTETS = 16;
 
 export class Credentials {
+  /** Who was wrong lately. A new book of customers begins anew. */
+  readonly guesses = new Guesses();
   readonly #people: ReadonlyMap<string, Person>;
   readonly #secret: Uint8Array;
   readonly #pbkdf2: Pbkdf2;

@@ -3,6 +3,8 @@
 
 import { type Connection, ConnectionError } from "../net/connection.ts";
 import { Drive, patience } from "../net/drive.ts";
+import { network } from "../net/listen.ts";
+import { pause } from "../platform/clock.ts";
 import { type AuthStep, type ServerAuth, serverAuth, serverMechanisms } from "../smtp/sasl/server.ts";
 import { renewedServerSession, serverSession } from "../smtp/server.ts";
 import type { ServerEvent, ServerSession, ServerSettings } from "../smtp/session.ts";
@@ -16,7 +18,11 @@ import { drain } from "./turn.ts";
 /** Bodies whose commit may be under way while the next ones are read. */
 const OWED = 256;
 
+/** Wrong passwords in one session (RFC 4954 §6: three at least). */
+const GUESSES = 5;
+
 const answers = {
+  guesser: reply(421, "4.7.0", "Too many wrong passwords"),
   goAhead: reply(220, "2.0.0", "Ready to start TLS"),
   noTls: reply(454, "4.7.0", "TLS is not available now"),
   known: reply(235, "2.7.0", "Authentication succeeded"),
@@ -56,6 +62,9 @@ class Reception {
   #verb: "EHLO" | "HELO" | "LHLO" = "HELO";
   #user: string | undefined;
   #auth: ServerAuth | undefined;
+  /** Whom the peer last claimed to be. */
+  #tried: string | undefined;
+  #refusals = 0;
   #next: "tls" | Turn | undefined;
 
   constructor(relay: Relay, door: DoorSettings, connection: Connection, renewed: boolean) {
@@ -189,11 +198,14 @@ class Reception {
     return this.#connection.startTls({ as: "server", tls: this.#relay.book.tls! }, patience.read);
   }
 
-  #begin(mechanism: string, initial: Uint8Array | undefined): void {
+  #begin(mechanism: string, initial: Uint8Array | undefined): Promise<void> | void {
     const exporter = this.#connection.tls?.exporter;
     const certificateUser = this.#certificateUser();
     this.#auth = serverAuth(mechanism, {
-      secretOf: (user) => this.#relay.book.credentials.secretOf(user),
+      secretOf: (user) => {
+        this.#tried = user;
+        return this.#relay.book.credentials.secretOf(user);
+      },
       nonce: this.#relay.random.bytes(18),
       hostname: this.#relay.hostname,
       now: this.#relay.clock.now(),
@@ -203,21 +215,30 @@ class Reception {
     return this.#step(this.#auth, initial);
   }
 
-  #step(auth: ServerAuth, response: Uint8Array | undefined): void {
-    const step: AuthStep = auth.step(response);
-    switch (step.type) {
-      case "challenge":
-        return this.#session.challenge(step.bytes);
-      case "refused":
-        this.#log("warn", "authentication refused");
-        return this.#session.reply(step.reply);
-      case "accepted":
-        this.#user = step.user;
-        this.#log("info", "authenticated", { user: step.user });
-        return this.#session.authenticated(answers.known);
-      default:
-        step satisfies never;
+  #step(auth: ServerAuth, response: Uint8Array | undefined): Promise<void> | void {
+    const step = auth.step(response);
+    return step.type === "challenge" ? this.#session.challenge(step.bytes) : this.#decide(step);
+  }
+
+  /** The verdict, after the wait that earlier guesses from here, or at this user, have earned. */
+  async #decide(step: Exclude<AuthStep, { type: "challenge" }>): Promise<void> {
+    const { clock, book, stopping } = this.#relay;
+    const { guesses } = book.credentials;
+    const user = step.type === "accepted" ? step.user : this.#tried;
+    const keys = [`from ${network(this.#connection.peer.address)}`, ...(user === undefined ? [] : [`as ${user}`])];
+    const wait = guesses.wait(keys, clock.steady());
+    if (step.type === "refused") guesses.failed(keys, clock.steady());
+    if (wait > 0) await pause(clock, wait, stopping);
+    if (this.#session.ended) return;
+    if (step.type === "accepted") {
+      this.#user = step.user;
+      this.#log("info", "authenticated", { user: step.user });
+      return this.#session.authenticated(answers.known);
     }
+    // A name that nobody has may be a password in the wrong field.
+    this.#log("warn", "authentication refused", { user: book.customers.named(user ?? "")?.name });
+    this.#session.reply(step.reply);
+    if (++this.#refusals >= GUESSES) this.#session.shut(answers.guesser);
   }
 
   async #atrn(domains: readonly string[]): Promise<void> {
