@@ -56,6 +56,10 @@ const spool: Readonly<Record<SpoolFault, Status>> = {
   io: status.ioError,
   version: status.config,
   closed: status.software,
+  unreachable: status.unavailable,
+  denied: status.noPermission,
+  request: status.dataError,
+  protocol: status.protocol,
 };
 
 /** What the system says when a file cannot be had; other codes of system calls are ioError. */

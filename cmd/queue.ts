@@ -12,6 +12,8 @@ import {
   showCommand,
   statsCommand,
 } from "./queue/look.ts";
+import { ruleRoutes } from "./queue/rule.ts";
+import { verifyCommand } from "./queue/verify.ts";
 
 export const queueRoutes = buildRouteMap<string, Context>({
   routes: {
@@ -30,12 +32,15 @@ export const queueRoutes = buildRouteMap<string, Context>({
     add: addCommand,
     import: importCommand,
     export: exportCommand,
+    rule: ruleRoutes,
+    verify: verifyCommand,
   },
   docs: {
     brief: "Look at the mail that waits, and act on it",
     fullDescription: helpText(
       "Works while odmr serve runs and while it does not. What is chosen by ids and filters must fit all of them;\n" +
-        "an action on everything wants --all. Exit status: 0 done, 1 nothing matched.",
+        "an action on everything wants --all. From afar: --url and --token-file name an admin interface.\n" +
+        "Exit status: 0 done, 1 nothing matched.",
       {
         "odmr queue list": "what waits",
         "odmr queue list --json | jq -r .id | odmr queue hold -": "ids from one command to another",

@@ -33,6 +33,8 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^src\/(relay|admin)\//, /^src\/version\.ts$/],
   // "10MiB" is one thing in the configuration and in a query.
   [/^src\/admin\//, /^src\/config\/units\.ts$/],
+  // What the admin interface says is read by its other end.
+  [/^src\/spool\/remote\.ts$/, /^src\/admin\/schema\.ts$/],
   [/^src\/version\.ts$/, /^package\.json$/],
 ];
 

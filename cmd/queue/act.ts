@@ -6,10 +6,10 @@ import type { Action } from "../../src/spool/spool.ts";
 import { status, UsageError } from "../exit.ts";
 import { type Context, switchFlag, textFlag } from "../flags.ts";
 import { allFlag, type FilterFlags, filterFlags, filterOf, idArguments, mustChoose } from "./filter.ts";
-import { actorFor, type SpoolFlags, spoolFlags, withSpool } from "./open.ts";
+import { actorFor, type QueueFlags, queueFlags, withQueue } from "./open.ts";
 import { Lines } from "./out.ts";
 
-interface ActFlags extends SpoolFlags, FilterFlags {
+interface ActFlags extends QueueFlags, FilterFlags {
   readonly all: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
@@ -17,7 +17,7 @@ interface ActFlags extends SpoolFlags, FilterFlags {
 }
 
 const actFlags = {
-  ...spoolFlags,
+  ...queueFlags,
   ...filterFlags,
   all: allFlag,
   dryRun: switchFlag("Say what would be done, and do nothing"),
@@ -76,13 +76,13 @@ async function act(context: Context, action: Action, flags: ActFlags, ids: reado
   const { stdout, stderr } = context.process;
   const filter = await filterOf(flags, ids, systemClock.now());
   mustChoose(filter, flags.all);
-  const changed = await withSpool(flags, async (spool, { config }) => {
+  const changed = await withQueue(flags, async ({ queue, config }) => {
     if (action.type === "move" && config?.serve?.customers.every(({ name }) => name !== action.customer))
       throw new UsageError(`there is no customer ${JSON.stringify(action.customer)} in ${config.file}`);
     const lines = new Lines(stdout);
     const word = `${flags.dryRun ? "would be " : ""}${past[action.type]}`;
     let count = 0;
-    for await (const id of spool.act(
+    for await (const id of queue.act(
       action,
       filter,
       actorFor(flags.reason),

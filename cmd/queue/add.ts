@@ -10,6 +10,7 @@ import type { MessageId, Posting, Spool } from "../../src/spool/spool.ts";
 import type { Address } from "../../src/wire/address.ts";
 import { Exit, status, UsageError } from "../exit.ts";
 import { type Context, helpText, switchFlag } from "../flags.ts";
+import { workProgress } from "../progress.ts";
 import { safe } from "../table.ts";
 import { placeOf, withNewSpool } from "./open.ts";
 import { Lines } from "./out.ts";
@@ -72,6 +73,7 @@ export const importCommand = buildCommand<ImportFlags, string[], Context>({
     const lines = new Lines(this.process.stdout);
     const count = await withNewSpool(flags, place, async (spool) => {
       const under: Promise<void>[] = [];
+      const progress = workProgress("import", "messages", this.process.stderr);
       let count = 0;
       for await (const message of messagesIn(paths)) {
         const arrived = systemClock.now();
@@ -86,9 +88,10 @@ export const importCommand = buildCommand<ImportFlags, string[], Context>({
         told.catch(() => {});
         under.push(told);
         if (under.length >= WINDOW) await under.shift();
-        count++;
+        progress.update(++count);
       }
       await Promise.all(under);
+      progress.end();
       return count;
     });
     await lines.end();

@@ -2,12 +2,12 @@
 // What nothing matched ends with 1; a count of nothing is an answer, and ends with 0.
 import { buildCommand } from "@stricli/core";
 import { systemClock } from "../../src/platform/clock.ts";
-import type { Entry, Filter, Spool } from "../../src/spool/spool.ts";
+import type { Entry, Filter, Queue } from "../../src/spool/spool.ts";
 import { status, UsageError } from "../exit.ts";
 import { type Context, helpText, switchFlag } from "../flags.ts";
 import { left, right, type Screen, safe, safeLines, screenOf, sizeText } from "../table.ts";
 import { type FilterFlags, filterFlags, filterOf, goneFlag, idArguments, idsOf } from "./filter.ts";
-import { type SpoolFlags, spoolFlags, withSpool } from "./open.ts";
+import { type QueueFlags, queueFlags, withQueue } from "./open.ts";
 import { Lines, written } from "./out.ts";
 import {
   entryInFull,
@@ -20,13 +20,13 @@ import {
   time,
 } from "./print.ts";
 
-interface LookFlags extends SpoolFlags, FilterFlags {
+interface LookFlags extends QueueFlags, FilterFlags {
   readonly json: boolean;
   readonly gone: boolean;
 }
 
 const jsonFlag = switchFlag("JSON Lines: one object a line, and nothing else on stdout");
-const lookFlags = { ...spoolFlags, ...filterFlags, json: jsonFlag, gone: goneFlag } as const;
+const lookFlags = { ...queueFlags, ...filterFlags, json: jsonFlag, gone: goneFlag } as const;
 
 /** How entries are shown: what stands over the first, before each further one, and for each. */
 interface Form {
@@ -36,10 +36,10 @@ interface Form {
 }
 
 async function print({ process }: Context, flags: LookFlags, filter: Filter, form: Form): Promise<void> {
-  const found = await withSpool(flags, async (spool) => {
+  const found = await withQueue(flags, async ({ queue }) => {
     const lines = new Lines(process.stdout);
     let count = 0;
-    for await (const entry of spool.list(filter)) {
+    for await (const entry of queue.list(filter)) {
       const above = count++ === 0 ? form.head : form.between;
       if (above !== undefined) await lines.line(above);
       await lines.line(form.row(entry));
@@ -96,14 +96,14 @@ export const showCommand = buildCommand<LookFlags, string[], Context>({
 export const countCommand = buildCommand<LookFlags, string[], Context>({
   async func(flags, ...ids) {
     const filter = await lookFilter(flags, ids, systemClock.now());
-    const count = await withSpool(flags, (spool) => spool.count(filter));
+    const count = await withQueue(flags, ({ queue }) => queue.count(filter));
     await written(this.process.stdout, flags.json ? `${JSON.stringify({ count })}\n` : `${count}\n`);
   },
   parameters: { flags: lookFlags, positional: idArguments },
   docs: { brief: "Count entries" },
 });
 
-interface CatFlags extends SpoolFlags {
+interface CatFlags extends QueueFlags {
   readonly headers: boolean;
 }
 
@@ -113,10 +113,10 @@ export const catCommand = buildCommand<CatFlags, string[], Context>({
     if (ids === undefined) throw new UsageError("which message? give its id");
     const { stdout, stderr } = this.process;
     const show = isTerminal(stdout) ? asText : asOctets;
-    const found = await withSpool(flags, async (spool) => {
+    const found = await withQueue(flags, async ({ queue }) => {
       let count = 0;
       for (const id of ids) {
-        const content = await spool.content(id);
+        const content = await queue.content(id);
         if (content === undefined) stderr.write(`odmr: there is no message ${id}, or it has left\n`);
         else count++;
         for await (const piece of show(flags.headers ? headerOf(content ?? []) : (content ?? [])))
@@ -127,7 +127,7 @@ export const catCommand = buildCommand<CatFlags, string[], Context>({
     if (found === 0) this.process.exitCode = status.noMatch;
   },
   parameters: {
-    flags: { ...spoolFlags, headers: switchFlag("The header alone") },
+    flags: { ...queueFlags, headers: switchFlag("The header alone") },
     positional: idArguments,
   },
   docs: {
@@ -142,7 +142,7 @@ export const catCommand = buildCommand<CatFlags, string[], Context>({
 export const statsCommand = buildCommand<LookFlags, string[], Context>({
   async func(flags, ...ids) {
     const filter = await lookFilter(flags, ids, systemClock.now());
-    const lanes = await withSpool(flags, (spool) => lanesOf(spool, filter));
+    const lanes = await withQueue(flags, ({ queue }) => lanesOf(queue, filter));
     const lines = new Lines(this.process.stdout);
     if (!flags.json)
       await lines.line(
@@ -161,7 +161,7 @@ export const statsCommand = buildCommand<LookFlags, string[], Context>({
   docs: { brief: "Sum up what waits, by direction and customer" },
 });
 
-interface HistoryFlags extends SpoolFlags, Pick<FilterFlags, "newerThan" | "limit"> {
+interface HistoryFlags extends QueueFlags, Pick<FilterFlags, "newerThan" | "limit"> {
   readonly json: boolean;
 }
 
@@ -169,7 +169,7 @@ export const historyCommand = buildCommand<HistoryFlags, string[], Context>({
   async func(flags, ...words) {
     const ids = await idsOf(words);
     const after = flags.newerThan === undefined ? undefined : systemClock.now() - flags.newerThan;
-    const found = await withSpool(flags, async (spool) => {
+    const found = await withQueue(flags, async ({ queue }) => {
       const lines = new Lines(this.process.stdout);
       const asked = {
         ...(ids && { ids }),
@@ -177,7 +177,7 @@ export const historyCommand = buildCommand<HistoryFlags, string[], Context>({
         ...(flags.limit !== undefined && { limit: flags.limit }),
       };
       let count = 0;
-      for await (const event of spool.history(asked)) {
+      for await (const event of queue.history(asked)) {
         count++;
         await lines.line(flags.json ? eventJson(event) : eventLine(event));
       }
@@ -187,7 +187,7 @@ export const historyCommand = buildCommand<HistoryFlags, string[], Context>({
     if (found === 0) this.process.exitCode = status.noMatch;
   },
   parameters: {
-    flags: { ...spoolFlags, newerThan: filterFlags.newerThan, limit: filterFlags.limit, json: jsonFlag },
+    flags: { ...queueFlags, newerThan: filterFlags.newerThan, limit: filterFlags.limit, json: jsonFlag },
     positional: idArguments,
   },
   docs: { brief: "Tell what happened to entries, by whom and why, oldest first" },
@@ -207,9 +207,9 @@ interface LaneSum {
   readonly states: Record<string, number>;
 }
 
-async function lanesOf(spool: Spool, filter: Filter): Promise<readonly LaneSum[]> {
+async function lanesOf(queue: Queue, filter: Filter): Promise<readonly LaneSum[]> {
   const lanes = new Map<string, LaneSum>();
-  for await (const { direction, customer, size, arrived, state } of spool.list(filter)) {
+  for await (const { direction, customer, size, arrived, state } of queue.list(filter)) {
     const key = `${direction} ${customer}`;
     const sum = lanes.get(key) ?? { direction, customer, entries: 0, octets: 0, oldest: arrived, states: {} };
     lanes.set(key, sum);

@@ -1,14 +1,17 @@
-/** The spool that `odmr queue` works on: the one of --spool, or the configuration's. */
+/** What `odmr queue` works on: the spool of --spool, the configuration's, or from afar the one behind --url. */
 // Looking at a spool makes none: a path that was misspelt is said to be empty, and stays so.
 import { userInfo } from "node:os";
 import type { Config } from "../../src/config/config.ts";
 import { readConfig } from "../../src/config/load.ts";
+import { readSecret } from "../../src/config/secret.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemFiles } from "../../src/platform/files.ts";
 import { systemRandom } from "../../src/platform/random.ts";
+import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
-import type { Actor, Spool } from "../../src/spool/spool.ts";
-import { Exit, status } from "../exit.ts";
+import type { HoldRules } from "../../src/spool/remote.ts";
+import type { Actor, Queue } from "../../src/spool/spool.ts";
+import { Exit, status, UsageError } from "../exit.ts";
 import { type CommonFlags, commonFlags, textFlag } from "../flags.ts";
 import { logOf } from "../log.ts";
 
@@ -20,6 +23,45 @@ export const spoolFlags = {
   ...commonFlags,
   spool: textFlag("PATH", "The spool (else the configuration's)"),
 } as const;
+
+/** For what works from afar too. */
+export interface QueueFlags extends SpoolFlags {
+  readonly url?: string;
+  readonly tokenFile?: string;
+}
+
+export const queueFlags = {
+  ...spoolFlags,
+  url: textFlag("URL", "The admin interface of an odmr elsewhere, in place of a spool here"),
+  tokenFile: textFlag("FILE", "The token for it"),
+} as const;
+
+/** What a command is given to work on. */
+export interface Desk {
+  readonly queue: Queue;
+  readonly rules: HoldRules;
+  /** Undefined: none was needed. */
+  readonly config: Config | undefined;
+}
+
+/** Runs on the queue that the flags name. @throws UsageError, ConfigError, SpoolError, Exit(1) if there is no spool */
+export async function withQueue<T>(flags: QueueFlags, act: (desk: Desk) => Promise<T>): Promise<T> {
+  if (flags.url === undefined) {
+    if (flags.tokenFile !== undefined) throw new UsageError("--token-file goes with --url");
+    return await withSpool(flags, (spool, { config }) => act({ queue: spool, rules: spool.records, config }));
+  }
+  if (flags.spool !== undefined) throw new UsageError("--url or --spool, not both");
+  const { RemoteQueue } = await import("../../src/spool/remote.ts");
+  const token = flags.tokenFile === undefined ? undefined : await readSecret(flags.tokenFile);
+  const remote = new RemoteQueue({ url: urlOf(flags.url), token, clock: systemClock, fetch });
+  return await act({ queue: remote, rules: remote, config: undefined });
+}
+
+function urlOf(text: string): URL {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
+  throw new UsageError(`${JSON.stringify(text)} is no address; write https://relay.example.net:8366`);
+}
 
 export interface Place {
   readonly path: string;
@@ -36,7 +78,7 @@ export async function placeOf({ spool, config: file }: SpoolFlags): Promise<Plac
 /** Runs on a spool that is there. @throws Exit(1) if there is none, ConfigError, SpoolError */
 export async function withSpool<T>(
   flags: SpoolFlags,
-  act: (spool: Spool, place: Place) => Promise<T>,
+  act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
 ): Promise<T> {
   const place = await placeOf(flags);
   if ((await systemFiles.stat(place.path)) === undefined)
@@ -48,7 +90,7 @@ export async function withSpool<T>(
 export async function withNewSpool<T>(
   flags: SpoolFlags,
   place: Place,
-  act: (spool: Spool, place: Place) => Promise<T>,
+  act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
 ): Promise<T> {
   const spool = await openSpool({
     path: place.path,
@@ -58,6 +100,7 @@ export async function withNewSpool<T>(
     files: systemFiles,
     thread: "here",
     actor: actorName(),
+    asIs: true,
   });
   try {
     return await act(spool, place);

@@ -238,7 +238,10 @@ export interface Spool extends Queue {
   expire(now: Instant): Promise<readonly MessageId[]>;
 }
 
-export type SpoolFault = "full" | "busy" | "corrupt" | "io" | "version" | "closed";
+/** The last four are of a spool from afar: nobody there, not allowed, not understood there, not understood here. */
+export type SpoolFault =
+  | ("full" | "busy" | "corrupt" | "io" | "version" | "closed")
+  | ("unreachable" | "denied" | "request" | "protocol");
 
 /** The spool could not do it. Nothing that was committed before is affected. */
 export class SpoolError extends Error {
