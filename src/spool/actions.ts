@@ -3,6 +3,7 @@
 import type { Instant } from "../platform/clock.ts";
 import type { Database } from "../platform/sqlite.ts";
 import { recipientsThat } from "./filter.ts";
+import { forget, owe } from "./notices.ts";
 import { cursorOf, select } from "./pages.ts";
 import type { Action, MessageId, SpoolEvent } from "./spool.ts";
 import { code, type StateCode } from "./states.ts";
@@ -18,6 +19,7 @@ interface RecipientRow {
   readonly n: number;
   readonly address: string;
   readonly due: Instant | null;
+  readonly reply?: string | null;
 }
 
 export function act(db: Database, wish: ActWish, work: Work): Acted {
@@ -44,11 +46,12 @@ export function expire(db: Database, { now, limit }: Input<"expire">, work: Work
   const mark: Mark = { at: now, actor: "expiry", reason: "its time to be held is over" };
   for (const { seq } of rows) {
     const recipients = db.all<RecipientRow>(
-      `SELECT n, address, due FROM recipient r WHERE r.message = ? AND ${waiting}`,
+      `SELECT n, address, due, reply FROM recipient r WHERE r.message = ? AND ${waiting}`,
       seq,
       now,
     );
-    for (const { n, address } of recipients) {
+    for (const { n, address, reply } of recipients) {
+      owe(db, seq, n, "expired", reply ?? "");
       work.leave(seq, n, code.expired, null);
       work.note(seq, address, "expired", mark);
     }
@@ -67,6 +70,7 @@ export function prune(db: Database, { before, ledger, limit }: Input<"prune">, w
   for (const { seq, lane } of rows) {
     const { changes } = db.run("DELETE FROM recipient WHERE message = ?", seq);
     work.add(lane, 0, 0, -changes);
+    forget(db, seq, work);
     db.run("DELETE FROM event WHERE message = ?", seq);
     db.run("DELETE FROM message WHERE seq = ?", seq);
   }
@@ -108,6 +112,7 @@ function touch(db: Database, { seq }: EntryRow, wish: ActWish, work: Work): bool
   if (wish.dry || recipients.length === 0) return recipients.length > 0;
   const mark = markOf(wish);
   for (const { n, address, due } of recipients) {
+    if (what === "refused") owe(db, seq, n, "refused", bounceReply(wish));
     if (to > code.held) work.leave(seq, n, to, what === "refused" ? bounceReply(wish) : null);
     else put(db, seq, n, to, to === code.held ? null : Math.min(due ?? wish.now, wish.now));
     work.note(seq, address, what, mark);

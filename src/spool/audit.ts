@@ -59,7 +59,8 @@ const MISCOUNTED_ENTRIES = `SELECT id FROM message m
     OR (here = 0) <> (gone IS NOT NULL)`;
 
 const MISCOUNTED_BODIES = `SELECT m.id FROM body b JOIN message m ON m.body = b.seq AND m.gone IS NULL
-  WHERE b.uses <> (SELECT count(*) FROM message n WHERE n.body = b.seq AND n.gone IS NULL)`;
+  WHERE b.uses <> (SELECT count(*) FROM message n WHERE n.body = b.seq AND n.gone IS NULL)
+    + (SELECT count(*) FROM notice x WHERE x.body = b.seq)`;
 
 const BODILESS =
   "SELECT id FROM message m WHERE gone IS NULL AND NOT EXISTS (SELECT 1 FROM body b WHERE b.seq = m.body)";

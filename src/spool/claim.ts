@@ -6,8 +6,16 @@ import type { Log } from "../platform/log.ts";
 import { replyLine } from "../wire/reply.ts";
 import type { Bodies } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
-import type { Claim, Claimable, Held, Holder, MessageId, Settlement } from "./spool.ts";
-import type { Leased, LeasedMessage, LeasedRecipient, Settling, Unleased } from "./store.ts";
+import type { Claim, Claimable, Held, Holder, MessageId, Owed, Settlement } from "./spool.ts";
+import type {
+  Leased,
+  LeasedMessage,
+  LeasedRecipient,
+  OwedMessage,
+  Settling,
+  StoredBody,
+  Unleased,
+} from "./store.ts";
 
 /** What claims need of their spool. */
 export interface Counter {
@@ -36,6 +44,7 @@ export class SpoolClaim implements Claim {
   readonly #out = new Map<MessageId, LeasedMessage>();
   #fetching: Promise<Leased> | undefined;
   #more = true;
+  #largest: number | undefined;
   #released = false;
   #timer: Timer | undefined;
 
@@ -64,6 +73,14 @@ export class SpoolClaim implements Claim {
     return undefined;
   }
 
+  async limit(octets: number): Promise<void> {
+    this.#largest = octets;
+    await this.#fetching?.catch(() => {}); // it was asked for without the limit
+    const over = this.#ready.filter(({ size }) => size > octets);
+    this.#ready = this.#ready.filter(({ size }) => size <= octets);
+    await this.#giveBack(over);
+  }
+
   async settle(held: Held, settlements: readonly Settlement[]): Promise<void> {
     const message = this.#out.get(held.id);
     if (message === undefined) return;
@@ -87,9 +104,14 @@ export class SpoolClaim implements Claim {
     this.#timer?.stop();
     this.#counter.ended(this);
     await this.#fetching?.catch(() => {}); // what it leased, if anything, is in #ready
-    const messages = [...this.#ready, ...this.#out.values()].map(unleased);
+    const messages = [...this.#ready, ...this.#out.values()];
     this.#ready = [];
     this.#out.clear();
+    await this.#giveBack(messages);
+  }
+
+  async #giveBack(leased: readonly LeasedMessage[]): Promise<void> {
+    const messages = leased.map(unleased);
     if (messages.length > 0)
       await this.#counter.committer.submit("unlease", { holder: this.#holder, messages });
   }
@@ -109,6 +131,7 @@ export class SpoolClaim implements Claim {
       lane: { direction: lane.direction, customer: lane.customer },
       domains,
       order: order ?? "oldest",
+      largest: this.#largest,
       holder: this.#holder,
       now,
       until: now + lease,
@@ -147,7 +170,7 @@ export class SpoolClaim implements Claim {
     }
   }
 
-  #outcome(message: LeasedMessage, { to, result, reply, due }: Settlement): Settling["outcomes"] {
+  #outcome(message: LeasedMessage, { to, result, reply, due, notice }: Settlement): Settling["outcomes"] {
     const recipient = message.recipients.find(({ address }) => address === to);
     if (recipient === undefined) return [];
     return [
@@ -156,6 +179,7 @@ export class SpoolClaim implements Claim {
         result,
         reply: replyLine(reply),
         due: dueAgain(result, due, recipient, this.#counter),
+        notice,
       },
     ];
   }
@@ -183,8 +207,7 @@ function heldOf(message: LeasedMessage, bodies: Bodies): Held {
     arrived,
     expires,
     attempts: recipients.map(({ attempts }) => attempts),
-    content: () =>
-      "bytes" in content ? piecesOf(trace, content.bytes) : fileOf(trace, bodies.read(content.file)),
+    content: () => octetsOf(trace, content, bodies),
   };
 }
 
@@ -203,6 +226,23 @@ function envelopeOf({ mail, recipients }: LeasedMessage): Envelope {
   };
 }
 
+/** What is to be told of a message that may have left: its body is kept until it is told. */
+export function owedOf({ mail, content, trace, recipients, ...facts }: OwedMessage, bodies: Bodies): Owed {
+  return {
+    ...facts,
+    envelope: {
+      from: mail.from,
+      ...(mail.ret !== null && { ret: mail.ret }),
+      ...(mail.envid !== null && { envid: mail.envid }),
+    },
+    recipients: recipients.map(({ orcpt, ...recipient }) => ({
+      ...recipient,
+      ...(orcpt !== null && { orcpt }),
+    })),
+    content: () => octetsOf(trace, content, bodies),
+  };
+}
+
 /** Trace fields, then a body from memory. */
 export function piecesOf(trace: string, bytes: Uint8Array): readonly Uint8Array[] {
   return trace === "" ? [bytes] : [new TextEncoder().encode(trace), bytes];
@@ -212,4 +252,8 @@ export function piecesOf(trace: string, bytes: Uint8Array): readonly Uint8Array[
 export async function* fileOf(trace: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   if (trace !== "") yield new TextEncoder().encode(trace);
   yield* body;
+}
+
+function octetsOf(trace: string, content: StoredBody, bodies: Bodies) {
+  return "bytes" in content ? piecesOf(trace, content.bytes) : fileOf(trace, bodies.read(content.file));
 }

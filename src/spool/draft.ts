@@ -91,7 +91,7 @@ export class SpoolDraft implements Draft {
 
   async #store(subject: string): Promise<Committed> {
     const { content, hash } = await this.#content();
-    const { source, arrived, origin } = this.#acceptance;
+    const { source, arrived, origin, pays } = this.#acceptance;
     return await this.#submit({
       mail: mailFacts(this.#acceptance),
       source,
@@ -102,6 +102,7 @@ export class SpoolDraft implements Draft {
       octets: this.#octets,
       sha256: hash,
       postings: this.#entries(),
+      pays,
       now: this.#desk.now(),
       actor: this.#desk.actor,
     });

@@ -1,12 +1,12 @@
 /** The embedded spool: drafts, claims and questions, in front of a store that commits them in groups. */
 // Nothing here waits on the database by itself: every wait is a place in the committer's next group.
-import type { Clock, Instant } from "../platform/clock.ts";
+import type { Clock, Instant, Timer } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import { Bodies } from "./bodies.ts";
 import { SpoolBook } from "./book.ts";
-import { fileOf, piecesOf, SpoolClaim } from "./claim.ts";
+import { fileOf, owedOf, piecesOf, SpoolClaim } from "./claim.ts";
 import { Committer } from "./committer.ts";
 import { SpoolDraft } from "./draft.ts";
 import type { RecordingSpool, Records } from "./records.ts";
@@ -15,14 +15,19 @@ import {
   type Acceptance,
   type Action,
   type Actor,
+  type Ageing,
+  type Awaited,
   type Claim,
   type Claimable,
+  type Direction,
   type Draft,
   type Entry,
   type Filter,
   type Holder,
   type Lane,
   type MessageId,
+  type Owed,
+  type Payment,
   SpoolError,
   type SpoolEvent,
   type Usage,
@@ -76,7 +81,9 @@ export class EmbeddedSpool implements RecordingSpool {
   readonly #committer: Committer;
   readonly #bodies: Bodies;
   readonly #newId: () => MessageId;
-  readonly #usage = new Map<string, Usage>();
+  readonly #usage = new Map<string, LaneUsage>();
+  readonly #listeners = new Set<(lane: Lane | undefined) => void>();
+  #poller: Timer | undefined;
   readonly #claims = new Set<SpoolClaim>();
   readonly #unlinking = new Set<Promise<void>>();
   #reader: Promise<Committer> | undefined;
@@ -131,9 +138,24 @@ export class EmbeddedSpool implements RecordingSpool {
     return claim;
   }
 
+  async soonest({ lane, domains, largest }: Awaited): Promise<Instant | undefined> {
+    const { direction, customer } = lane;
+    return await this.#committer.submit("soonest", { lane: { direction, customer }, domains, largest });
+  }
+
+  onChange(tell: (lane: Lane | undefined) => void): () => void {
+    this.#listeners.add(tell);
+    this.#poll();
+    return () => {
+      this.#listeners.delete(tell);
+      if (this.#listeners.size === 0) this.#poller?.stop();
+    };
+  }
+
   usage(lane: Lane): Usage {
     this.#look();
-    return this.#usage.get(key(lane)) ?? { count: 0, octets: 0 };
+    const { count, octets } = this.#usage.get(key(lane)) ?? { count: 0, octets: 0 };
+    return { count, octets };
   }
 
   async *list(filter: Filter): AsyncGenerator<Entry> {
@@ -166,6 +188,7 @@ export class EmbeddedSpool implements RecordingSpool {
     const wish = { action, filter, by, dry: dry === "dry", limit: BATCH };
     yield* paged(filter.limit, BATCH, async (most, after?: Cursor) => {
       const { ids, next } = await this.#committer.submit("act", { ...wish, now: this.#now(), after, most });
+      this.#tell(undefined);
       return { items: ids, next };
     });
   }
@@ -191,6 +214,24 @@ export class EmbeddedSpool implements RecordingSpool {
       expired.push(...ids);
       if (ids.length < BATCH) return expired;
     }
+  }
+
+  lanes(direction: Direction): readonly Lane[] {
+    this.#look();
+    return [...this.#usage.values()].filter((lane) => lane.direction === direction && lane.count > 0);
+  }
+
+  async owed(limit: number): Promise<readonly Owed[]> {
+    const messages = await this.#committer.submit("owed", { limit });
+    return messages.map((message) => owedOf(message, this.#bodies));
+  }
+
+  async ageing(before: Instant, limit: number): Promise<readonly Ageing[]> {
+    return await this.#committer.submit("ageing", { before, limit });
+  }
+
+  async forgive(payment: Payment): Promise<void> {
+    await this.#committer.submit("forgive", payment);
   }
 
   /** Forgets what left before `before`, with its events, and ledger rows that no peer will ask for again. */
@@ -238,6 +279,7 @@ export class EmbeddedSpool implements RecordingSpool {
   }
 
   async #close(): Promise<void> {
+    this.#poller?.stop();
     try {
       await Promise.allSettled([...this.#claims].map((claim) => claim.release()));
     } finally {
@@ -261,8 +303,22 @@ export class EmbeddedSpool implements RecordingSpool {
   }
 
   #keep(lanes: readonly LaneUsage[]): void {
-    for (const lane of lanes) this.#usage.set(key(lane), { count: lane.count, octets: lane.octets });
+    for (const lane of lanes) this.#usage.set(key(lane), lane);
     this.#looked = this.#options.clock.steady();
+    for (const lane of lanes) this.#tell(lane);
+  }
+
+  #tell(lane: Lane | undefined): void {
+    for (const tell of this.#listeners) tell(lane);
+  }
+
+  /** Looks for other processes' commits while anybody wants to hear of them. */
+  #poll(): void {
+    this.#poller?.stop();
+    this.#poller = this.#options.clock.after(FRESH, () => {
+      this.#look();
+      if (this.#listeners.size > 0 && this.#closing === undefined) this.#poll();
+    });
   }
 
   /** Asks for other processes' commits, at most once a second, without making anybody wait. */

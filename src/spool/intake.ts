@@ -2,6 +2,7 @@
 // The ledger is asked and written in the transaction that stores the message: exactly once, or not at all.
 import type { Recipient } from "../mail/envelope.ts";
 import type { Database } from "../platform/sqlite.ts";
+import { pay } from "./notices.ts";
 import { type Rule, ruleFor, rulesOf } from "./rules.ts";
 import type { Committed } from "./spool.ts";
 import { code } from "./states.ts";
@@ -12,6 +13,7 @@ export function accept(db: Database, input: Acceptation, work: Work): Committed 
   const postings = input.origin === undefined ? input.postings : unknown(db, input, input.origin);
   if (postings === "conflict") return { type: "conflict" };
   if (postings.length === 0) return { type: "had" };
+  if (input.pays !== undefined && !pay(db, input.pays, work)) return { type: "had" };
   const body = insertBody(db, input, postings.length);
   const rules = rulesOf(db);
   for (const posting of postings) insertEntry(db, input, { posting, body, rules }, work);

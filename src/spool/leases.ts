@@ -2,7 +2,9 @@
 // The holder is the fence: a settlement counts only while nobody else has leased the recipient since.
 import type { Notify } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
-import type { Database } from "../platform/sqlite.ts";
+import type { Database, Value } from "../platform/sqlite.ts";
+import { contentOf } from "./columns.ts";
+import { owe } from "./notices.ts";
 import type { SpoolEvent } from "./spool.ts";
 import { code, type StateCode } from "./states.ts";
 import type {
@@ -53,7 +55,7 @@ export function unlease(db: Database, { holder, messages }: Input<"unlease">): u
 
 export function settle(db: Database, { seq, holder, now, actor, outcomes }: Settling, work: Work): undefined {
   let left = 0;
-  for (const { n, result, reply, due } of outcomes) {
+  for (const { n, result, reply, due, notice } of outcomes) {
     if (result === "unanswered") {
       giveBack(db, seq, n, holder, due);
       continue;
@@ -61,7 +63,9 @@ export function settle(db: Database, { seq, holder, now, actor, outcomes }: Sett
     const { state, what } = settled[result];
     const to = tried(db, seq, n, holder, state, due, reply);
     if (to === undefined) continue;
-    work.note(seq, to, what, { at: now, actor, reason: reply });
+    const told = result !== "refused" || owe(db, seq, n, "refused", reply);
+    work.note(seq, to, what, { at: now, actor, reason: told ? reply : `${reply} (nobody is told)` });
+    if (notice !== undefined) owe(db, seq, n, notice, reply);
     if (state >= code.delivered) left++;
   }
   if (left > 0) work.depart(seq, left, now);
@@ -123,14 +127,42 @@ interface DueRow {
   readonly due: Instant;
 }
 
+/** When the first of what fits is due, or was; a lease is due at its end. undefined: nothing waits. */
+export function soonest(db: Database, { lane: of, domains, largest }: Input<"soonest">): Instant | undefined {
+  const lane = laneOf(db, of);
+  if (lane === undefined) return undefined;
+  const fits = notOver(largest);
+  const first = (index: string, where: string, ...values: readonly Value[]) =>
+    db.get<{ due: Instant }>(
+      `SELECT due FROM recipient INDEXED BY ${index}
+       WHERE lane = ? AND ${where} due > 0 AND ${HERE} ${fits.sql} ORDER BY due LIMIT 1`,
+      lane,
+      ...values,
+      ...fits.values,
+    )?.due;
+  const dues =
+    domains === undefined
+      ? [first("recipient_due", "")]
+      : domains.map((domain) => first("recipient_domain", "domain = ? AND", domain));
+  return dues.reduce((a, b) => (a === undefined ? b : b === undefined ? a : Math.min(a, b)), undefined);
+}
+
+/** More to ask of a recipient where only messages up to a size are wanted. */
+function notOver(largest: number | undefined): { readonly sql: string; readonly values: readonly Value[] } {
+  if (largest === undefined) return { sql: "", values: [] };
+  return { sql: "AND (SELECT size FROM message WHERE seq = recipient.message) <= ?", values: [largest] };
+}
+
 /** What is due, longest first; a lease that has ended is due again. Each further domain needs only what is older. */
 function due(db: Database, lane: number, wish: LeaseWish, limit: number): readonly DueRow[] {
+  const fits = notOver(wish.largest);
   if (wish.domains === undefined)
     return db.all<DueRow>(
       `SELECT message, due FROM recipient INDEXED BY recipient_due
-       WHERE lane = ? AND due <= ? AND ${HERE} ORDER BY due, message LIMIT ?`,
+       WHERE lane = ? AND due <= ? AND ${HERE} ${fits.sql} ORDER BY due, message LIMIT ?`,
       lane,
       wish.now,
+      ...fits.values,
       limit,
     );
   let rows: DueRow[] = [];
@@ -138,10 +170,11 @@ function due(db: Database, lane: number, wish: LeaseWish, limit: number): readon
     const last = rows.length < limit ? wish.now : (rows.at(-1)?.due ?? wish.now);
     const more = db.all<DueRow>(
       `SELECT message, due FROM recipient INDEXED BY recipient_domain
-       WHERE lane = ? AND domain = ? AND due <= ? AND ${HERE} ORDER BY due, message LIMIT ?`,
+       WHERE lane = ? AND domain = ? AND due <= ? AND ${HERE} ${fits.sql} ORDER BY due, message LIMIT ?`,
       lane,
       domain,
       last,
+      ...fits.values,
       limit,
     );
     if (more.length > 0)
@@ -230,12 +263,4 @@ function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
 
 function mailOf({ sender, mime, smtputf8, ret, envid }: MessageRow): MailFacts {
   return { from: sender, body: mime, smtputf8: smtputf8 === 1, ret, envid };
-}
-
-/** A body's two columns as what they mean. */
-export function contentOf(row: {
-  readonly file: string | null;
-  readonly bytes: Uint8Array | null;
-}): StoredBody {
-  return row.file === null ? { bytes: row.bytes ?? new Uint8Array(0) } : { file: row.file };
 }

@@ -2,8 +2,8 @@
 // A page goes on where the last one ended (by key, not by offset): the millionth entry costs what the first did.
 import type { Instant } from "../platform/clock.ts";
 import type { Database } from "../platform/sqlite.ts";
+import { contentOf } from "./columns.ts";
 import { and, entriesThat, lanesOf, onlyLanes, sortings } from "./filter.ts";
-import { contentOf } from "./leases.ts";
 import type { Direction, Entry, EntryRecipient, MessageId, SpoolEvent } from "./spool.ts";
 import { liveliestOf, stateOf } from "./states.ts";
 import type {

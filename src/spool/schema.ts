@@ -48,6 +48,12 @@ CREATE TABLE ledger (
   PRIMARY KEY (spool, message, recipient)) WITHOUT ROWID;
 CREATE INDEX ledger_at ON ledger (at);
 
+-- What a message's sender is owed a notice about; body is null once it is paid. Kind "warned": its owner was warned of expiry.
+CREATE TABLE notice (
+  seq INTEGER PRIMARY KEY, message INTEGER NOT NULL, n INTEGER NOT NULL, kind TEXT NOT NULL, reply TEXT NOT NULL,
+  body INTEGER, UNIQUE (message, n, kind));
+CREATE INDEX notice_owed ON notice (body) WHERE body IS NOT NULL;
+
 CREATE TABLE event (
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, message INTEGER NOT NULL, recipient TEXT,
   what TEXT NOT NULL, actor TEXT NOT NULL, reason TEXT NOT NULL);

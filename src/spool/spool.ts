@@ -16,6 +16,7 @@
 // At any time: accepted = delivered + refused + expired + removed + waiting + leased + held.
 
 import type { Outcome, Parcel } from "../delivery/delivery.ts";
+import type { NoticedRecipient } from "../mail/bounce.ts";
 import type { Envelope, Recipient } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Address } from "../wire/address.ts";
@@ -58,8 +59,38 @@ export interface Acceptance {
   readonly arrived: Instant;
   /** The trace fields to put on top of one entry, CRLF-ended. */
   trace(id: MessageId, posting: Posting): string;
+  /** Debts that this message pays, in the same commit. If others have paid all of them, it is not stored ("had"). */
+  readonly pays?: Payment;
   /** XODMRID: with it each recipient goes through the ledger (spool, message, recipient), in the same commit. */
   readonly origin?: { readonly spool: string; readonly message: string };
+}
+
+/** Notices that are no longer owed, and messages of whose expiry their owner was warned. */
+export interface Payment {
+  readonly notices?: readonly number[];
+  readonly warned?: readonly MessageId[];
+}
+
+/** A message whose sender is owed a notice (see notices.ts), as the notice needs it. */
+export interface Owed {
+  readonly id: MessageId;
+  readonly lane: Lane;
+  readonly envelope: Pick<Envelope, "from" | "ret" | "envid">;
+  readonly arrived: Instant;
+  readonly expires: Instant;
+  readonly size: number;
+  readonly recipients: readonly NoticedRecipient[];
+  readonly notices: readonly number[];
+  content(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
+
+/** A message that waits for a customer's call and will expire. */
+export interface Ageing {
+  readonly id: MessageId;
+  readonly customer: string;
+  readonly from: Address;
+  readonly subject: string;
+  readonly expires: Instant;
 }
 
 /**
@@ -105,12 +136,28 @@ export interface Held extends Parcel {
 export interface Settlement extends Omit<Outcome, "result"> {
   readonly result: Outcome["result"] | "held";
   readonly due?: Instant;
+  /** What its sender is to be told beside a refusal, if NOTIFY asks for it: once, however often it is said. */
+  readonly notice?: "delayed" | "relayed";
+}
+
+/** Mail that somebody waits for. */
+export interface Awaited {
+  readonly lane: Lane;
+  /** Only recipients of these domains; undefined: all. */
+  readonly domains?: readonly string[] | undefined;
+  /** Only messages of at most so many octets; undefined: any. */
+  readonly largest?: number | undefined;
 }
 
 /** A lease over a lane, for one turn or one delivery run. */
 export interface Claim {
   /** The next message that is due and not leased; undefined: none is left now (ask again later for what arrived since). */
   next(): Promise<Held | undefined>;
+  /**
+   * From now on only messages of at most so many octets are handed out; what is larger stays as it was, due and untried.
+   * For a next hop that says so only when it is spoken to.
+   */
+  limit(octets: number): Promise<void>;
   /**
    * Notes what became of it. Resolves after the sync of its group. Settlements of a lease that somebody else took over
    * meanwhile are dropped. `unanswered` recipients become waiting at once, with no attempt counted.
@@ -232,10 +279,25 @@ export interface Spool extends Queue {
   begin(acceptance: Acceptance): Draft;
   /** "empty": nothing is due. "busy": something is, and others have leased all of it. */
   claim(claimable: Claimable, holder: Holder): Promise<Claim | "empty" | "busy">;
+  /** When the first of it is due, or was: in the past, it can be claimed now. undefined: none waits. */
+  soonest(awaited: Awaited): Promise<Instant | undefined>;
+  /**
+   * Tells of lanes in which something changed; undefined: in any. Changes of other processes are seen within a second.
+   * @returns ends it
+   */
+  onChange(tell: (lane: Lane | undefined) => void): () => void;
   /** What a lane holds, as of the last commit that this process saw; a moment old at most. For quotas: no wait. */
   usage(lane: Lane): Usage;
   /** Moves what has outlived its `expires` to expired (not what is held or leased). */
   expire(now: Instant): Promise<readonly MessageId[]>;
+  /** Lanes of a direction with entries in them, as fresh as usage(). */
+  lanes(direction: Direction): readonly Lane[];
+  /** Messages whose senders are owed a notice: pay by an acceptance with `pays`, or forgive. At most so many. */
+  owed(limit: number): Promise<readonly Owed[]>;
+  /** Messages that expire before that and of which their owner was not warned. */
+  ageing(before: Instant, limit: number): Promise<readonly Ageing[]>;
+  /** There is nobody to tell. */
+  forgive(payment: Payment): Promise<void>;
 }
 
 /** The last four are of a spool from afar: nobody there, not allowed, not understood there, not understood here. */

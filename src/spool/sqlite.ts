@@ -4,7 +4,8 @@ import { type Database, type OpenDatabase, SqliteError } from "../platform/sqlit
 import { act, expire, prune } from "./actions.ts";
 import { audit, integrity, tally } from "./audit.ts";
 import { accept } from "./intake.ts";
-import { lease, renew, settle, unlease } from "./leases.ts";
+import { lease, renew, settle, soonest, unlease } from "./leases.ts";
+import { ageing, forgive, owed } from "./notices.ts";
 import { count, files, history } from "./pages.ts";
 import { addHoldRule, holdRules, removeHoldRule } from "./rules.ts";
 import { bodies, content, page, unreadable } from "./salvage.ts";
@@ -20,6 +21,7 @@ type Act<N extends Name> = (db: Database, input: Input<N>, work: Work) => Output
 const acts: { readonly [N in Name]: Act<N> } = {
   accept,
   lease,
+  soonest,
   renew,
   settle,
   unlease,
@@ -46,11 +48,15 @@ const acts: { readonly [N in Name]: Act<N> } = {
   holdRules,
   addHoldRule,
   removeHoldRule,
+  owed,
+  ageing,
+  forgive,
   look: () => undefined,
 };
 
 /** What changes nothing. */
 export const reads: ReadonlySet<Name> = new Set([
+  "soonest",
   "page",
   "count",
   "history",
@@ -68,6 +74,8 @@ export const reads: ReadonlySet<Name> = new Set([
   "totals",
   "series",
   "holdRules",
+  "owed",
+  "ageing",
   "look",
 ]);
 

@@ -1,5 +1,6 @@
 /** The seam between the spool's front and its database: batches of operations in, plain rows out. */
 // All that crosses it can be cloned between threads, and one batch with changes in it is one commit, or nothing.
+import type { NoticeKind } from "../mail/bounce.ts";
 import type { Notify, Recipient } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Address } from "../wire/address.ts";
@@ -7,12 +8,14 @@ import type { Bucket, Change, HoldRule, LaneSum, Totals, TurnFilter, TurnRecord 
 import type {
   Action,
   Actor,
+  Awaited,
   Committed,
   Entry,
   Filter,
   Holder,
   Lane,
   MessageId,
+  Payment,
   RecipientState,
   Settlement,
   Source,
@@ -30,6 +33,7 @@ export interface Store {
 interface Operations {
   readonly accept: { input: Acceptation; output: Committed };
   readonly lease: { input: LeaseWish; output: Leased };
+  readonly soonest: { input: Awaited; output: Instant | undefined };
   readonly renew: { input: { lane: Lane; holder: Holder; until: Instant }; output: number };
   readonly settle: { input: Settling; output: undefined };
   readonly unlease: { input: { holder: Holder; messages: readonly Unleased[] }; output: undefined };
@@ -56,6 +60,9 @@ interface Operations {
   readonly holdRules: { input: Record<never, never>; output: readonly HoldRule[] };
   readonly addHoldRule: { input: HoldRule; output: undefined };
   readonly removeHoldRule: { input: { id: string }; output: boolean };
+  readonly owed: { input: { limit: number }; output: readonly OwedMessage[] };
+  readonly ageing: { input: { before: Instant; limit: number }; output: readonly AgeingMessage[] };
+  readonly forgive: { input: Payment; output: undefined };
   /** Does nothing: its answer carries the usage, should another process have changed it. */
   readonly look: { input: Record<never, never>; output: undefined };
 }
@@ -102,6 +109,7 @@ export interface Acceptation {
   readonly octets: number;
   readonly sha256: Uint8Array;
   readonly postings: readonly PostedEntry[];
+  readonly pays: Payment | undefined;
   readonly now: Instant;
   readonly actor: string;
 }
@@ -120,6 +128,8 @@ export interface LeaseWish {
   readonly lane: Lane;
   readonly domains: readonly string[] | undefined;
   readonly order: "oldest" | "small";
+  /** Only messages of at most so many octets; undefined: any. */
+  readonly largest: number | undefined;
   readonly holder: Holder;
   readonly now: Instant;
   readonly until: Instant;
@@ -156,6 +166,35 @@ export interface LeasedRecipient {
   readonly due: Instant;
 }
 
+/** A message whose sender is owed a notice: the rows that say so, and what the notice is made of. */
+export interface OwedMessage {
+  readonly id: MessageId;
+  readonly lane: Lane;
+  readonly mail: MailFacts;
+  readonly arrived: Instant;
+  readonly expires: Instant;
+  readonly size: number;
+  readonly trace: string;
+  readonly content: StoredBody;
+  readonly notices: readonly number[];
+  readonly recipients: readonly OwedRecipient[];
+}
+
+export interface OwedRecipient {
+  readonly address: Address;
+  readonly orcpt: string | null;
+  readonly kind: NoticeKind;
+  readonly reply: string;
+}
+
+export interface AgeingMessage {
+  readonly id: MessageId;
+  readonly customer: string;
+  readonly from: Address;
+  readonly subject: string;
+  readonly expires: Instant;
+}
+
 export interface Unleased {
   readonly seq: number;
   readonly recipients: readonly { readonly n: number; readonly due: Instant }[];
@@ -171,6 +210,7 @@ export interface Settling {
     readonly result: Settlement["result"];
     readonly reply: string;
     readonly due: Instant;
+    readonly notice: Settlement["notice"];
   }[];
 }
 

@@ -82,7 +82,7 @@ export class Work {
     );
     if (left === undefined || left.here > 0) return;
     this.add(left.lane, -1, -left.size);
-    this.#drop(left.body);
+    this.drop(left.body);
   }
 
   /** Writes the counters. @returns how the lanes stand now */
@@ -105,7 +105,8 @@ export class Work {
     );
   }
 
-  #drop(body: number): void {
+  /** One use less of a body; with the last one it goes. */
+  drop(body: number): void {
     const row = this.#db.get<{ uses: number; file: string | null }>(
       "UPDATE body SET uses = uses - 1 WHERE seq = ? RETURNING uses, file",
       body,
