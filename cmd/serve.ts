@@ -42,9 +42,11 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       const book = await readBook(config, serve, systemRandom);
       const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
       const office = await openOffice(relay, planOf(serve));
+      // Before anybody hears that we are there: they may have something to say at once.
+      const toldToEnd = untilToldToEnd(() => reload(flags.config, office, log));
       announce(office, serve, log);
       await notify("READY=1");
-      await untilToldToEnd(() => reload(flags.config, office, log));
+      await toldToEnd;
       log.log("info", "ending");
       await notify("STOPPING=1");
       await Promise.race([office.close(), pause(systemClock, GRACE)]);
