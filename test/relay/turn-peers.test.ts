@@ -193,6 +193,14 @@ describe("a turn that goes wrong", () => {
     await nextTurnBrings(1);
   });
 
+  it("by a customer that reads no more: the claim is given up, and the next turn works", async () => {
+    await hold({ body: `Subject: big\r\n\r\n${"x\r\n".repeat(400_000)}` });
+    const turn = customer([...simple, ...envelope, "P: DATA", "C: 354 go", "pause 5", "reset"]);
+    for (let minute = 0; minute < 6; minute++) await clock.advance(60_000);
+    await turn;
+    await nextTurnBrings(1);
+  });
+
   it("by octets behind ATRN: nobody speaks across the turn", async () => {
     await hold();
     await customer([...known, "C: ATRN", "C: 220 home.test", "C: 250 home.test", "P: 421 4.7.0 *", "end"]);
