@@ -21,6 +21,7 @@ export class Drive {
   readonly #patience: Patience;
   #settled: (() => void) | undefined;
   #writing: Promise<void> | undefined;
+  #reading: Promise<void> | undefined;
   #broken: ConnectionError | undefined;
   #stopping = false;
 
@@ -73,15 +74,31 @@ export class Drive {
     if (this.session.owed === 0) void this.#flush().then(() => this.connection.close());
   }
 
+  /**
+   * While an answer takes its time: resolves when the peer says something, or is gone. What it said is the session's,
+   * and is read after the answer. @param within milliseconds that it may be silent
+   */
+  stirring(within: number): Promise<void> {
+    return this.#read(within);
+  }
+
   #settlement(): Promise<void> {
     return new Promise((resolve) => {
       this.#settled = resolve;
     });
   }
 
-  async #read(): Promise<void> {
+  /** One read at a time: the loop joins the one that stirring() began. */
+  #read(within = this.#patience.read): Promise<void> {
+    this.#reading ??= this.#hear(within).finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #hear(within: number): Promise<void> {
     try {
-      const bytes = await this.connection.read(this.#patience.read);
+      const bytes = await this.connection.read(within);
       if (bytes === undefined) this.session.feedEnd();
       else this.session.feed(bytes);
     } catch (fault) {

@@ -38,6 +38,8 @@ interface Waiting {
   readonly failed: (why: LineError) => void;
   readonly replies: Reply[];
   readonly challenged?: (bytes: Uint8Array) => Uint8Array | undefined;
+  /** Milliseconds, where the table above does not know. */
+  readonly within?: number;
 }
 
 export class Talk {
@@ -74,16 +76,18 @@ export class Talk {
   }
 
   /** Queues a command; flush() sends it. The reply may be awaited later. @throws LineError by the promise */
-  say(command: Command): Promise<Reply> {
-    const answer = this.#expect(command.verb).then((replies) => replies[0]!);
+  say(command: Command, within?: number): Promise<Reply> {
+    const answer = this.#expect(command.verb, within === undefined ? {} : { within }).then(
+      (replies) => replies[0]!,
+    );
     answer.catch(ignored);
     if (this.#error === undefined) this.#session.send(command);
     return answer;
   }
 
-  /** Says one command and waits for its reply. @throws LineError */
-  async ask(command: Command): Promise<Reply> {
-    const answer = this.say(command);
+  /** Says one command and waits for its reply, `within` milliseconds or as long as is usual for it. @throws LineError */
+  async ask(command: Command, within?: number): Promise<Reply> {
+    const answer = this.say(command, within);
     await Promise.all([this.flush(), answer]);
     return answer;
   }
@@ -93,7 +97,7 @@ export class Talk {
     command: Command & { verb: "AUTH" },
     respond: (bytes: Uint8Array) => Uint8Array | undefined,
   ): Promise<Reply> {
-    const answer = this.#expect("AUTH", respond);
+    const answer = this.#expect("AUTH", { challenged: respond });
     this.#session.send(command);
     const [replies] = await Promise.all([answer, this.flush()]);
     return replies[0]!;
@@ -155,14 +159,17 @@ export class Talk {
     }
   }
 
-  #expect(of: Waiting["of"], challenged?: Waiting["challenged"]): Promise<readonly Reply[]> {
+  #expect(
+    of: Waiting["of"],
+    special: Pick<Waiting, "challenged" | "within"> = {},
+  ): Promise<readonly Reply[]> {
     const promise = new Promise<readonly Reply[]>((resolve, reject) => {
       const answered: Waiting["answered"] = (replies, listed) => {
         if (listed !== undefined) this.capabilities = listed;
         resolve(replies);
       };
       if (this.#error !== undefined) return reject(this.#error);
-      this.#waiting.push({ of, answered, failed: reject, replies: [], ...(challenged && { challenged }) });
+      this.#waiting.push({ of, answered, failed: reject, replies: [], ...special });
     });
     promise.catch(ignored);
     return promise;
@@ -178,7 +185,8 @@ export class Talk {
   async #read(): Promise<void> {
     try {
       while (this.#waiting.length > 0 && this.#error === undefined) {
-        const bytes = await this.connection.read(waits[this.#waiting[0]!.of] ?? OTHERWISE);
+        const { of, within } = this.#waiting[0]!;
+        const bytes = await this.connection.read(within ?? waits[of] ?? OTHERWISE);
         if (bytes === undefined) this.#session.feedEnd();
         else this.#session.feed(bytes);
         for (let event = this.#session.next(); event !== undefined; event = this.#session.next())

@@ -29,6 +29,8 @@ export interface Place {
 export interface Door {
   sender(from: Address, parameters: MailParameters): Reply | undefined;
   recipient(to: Address): Place | Reply;
+  /** What is larger, in octets, is asked to come at another time; undefined: nothing is. The announced SIZE knows nothing of it. */
+  readonly largest?: number;
 }
 
 /** Who is speaking, for the Received field and the log. */
@@ -77,6 +79,7 @@ const answers = {
   had: reply(250, "2.0.0", "Had it already"),
   conflict: reply(451, "4.3.0", "This id came before with another body; kept neither"),
   full: reply(452, "4.3.1", "No room, try again later"),
+  largeNow: reply(452, "4.3.1", "Too large at this time of day, try again later"),
   trouble: reply(451, "4.3.0", "Cannot store it now, try again later"),
   loop: reply(554, "5.4.6", "Too many hops: this message runs in a circle"),
 } as const;
@@ -94,6 +97,7 @@ export class Acceptor {
   #transaction: Transaction | undefined;
   #draft: Draft | undefined;
   #glance = new HeaderGlance();
+  #octets = 0;
   /** Messages that were accepted for good. */
   taken = 0;
 
@@ -110,7 +114,9 @@ export class Acceptor {
     const { session } = this.#drive;
     switch (event.type) {
       case "mail": {
-        const refusal = this.#door.sender(event.from, event.parameters);
+        const refusal = this.#tooLarge(event.parameters.size)
+          ? answers.largeNow
+          : this.#door.sender(event.from, event.parameters);
         this.#transaction = { from: event.from, parameters: event.parameters, recipients: [] };
         return session.reply(refusal ?? answers.sender);
       }
@@ -119,8 +125,11 @@ export class Acceptor {
       case "body":
         this.#draft = this.#tools.spool.begin(this.#acceptance(this.#transaction!));
         this.#glance = new HeaderGlance();
+        this.#octets = 0;
         return session.proceed();
       case "octets":
+        this.#octets += event.bytes.length;
+        if (this.#tooLarge(this.#octets)) return this.#draft?.discard();
         this.#glance.write(event.bytes);
         return this.#draft?.write(event.bytes);
       case "complete":
@@ -189,9 +198,10 @@ export class Acceptor {
     this.#draft = undefined;
     this.#transaction = undefined;
     const { received: hops, subject } = this.#glance;
+    const refusal = hops > HOPS ? answers.loop : this.#tooLarge(this.#octets) ? answers.largeNow : undefined;
     const stored =
-      hops > HOPS
-        ? draft.discard().then(() => answers.loop)
+      refusal !== undefined
+        ? draft.discard().then(() => refusal)
         : draft
             .commit(subject === undefined ? {} : { subject })
             .then((committed) => this.#stored(committed, transaction));
@@ -239,6 +249,10 @@ export class Acceptor {
       why: fault instanceof Error ? fault.message : String(fault),
     });
     return fault instanceof SpoolError && fault.fault === "full" ? answers.full : answers.trouble;
+  }
+
+  #tooLarge(octets = 0): boolean {
+    return octets > (this.#door.largest ?? Number.POSITIVE_INFINITY);
   }
 
   async #drop(): Promise<void> {

@@ -37,8 +37,7 @@ export async function decideTurn(
 ): Promise<Decision> {
   const customer = relay.book.customers.named(user);
   const own = new Set(customer?.domains);
-  if (customer === undefined || !domains.every((domain) => own.has(domain)))
-    return { reply: notYours };
+  if (customer === undefined || !domains.every((domain) => own.has(domain))) return { reply: notYours };
   const holder = `turn/${hex(relay.random.bytes(8))}`;
   try {
     const claim = await relay.spool.claim(

@@ -2,7 +2,8 @@
 // It fails closed: without the TLS and the identity that the account asks for, no secret leaves and no mail moves.
 
 import type { ClientTls, Connection } from "../net/connection.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Talk } from "../net/talk.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { Pbkdf2 } from "../smtp/sasl/verifier.ts";
@@ -10,13 +11,15 @@ import type { Spool } from "../spool/spool.ts";
 import { isTransient, type Reply, replyLine } from "../wire/reply.ts";
 import { CallError, type CallFault, type Taken } from "./callerror.ts";
 import { type House, takeIn } from "./house.ts";
-import { callError, type Login, logIn } from "./login.ts";
+import { callError, type Login, logIn, resume } from "./login.ts";
 
 export interface Account extends Login {
   readonly name: string;
   readonly user: string;
   /** The largest message that is taken, in octets. */
   readonly messageSize: number;
+  /** What is taken at a time of day is at most so large, in octets; undefined: up to messageSize. */
+  readonly largest?: (now: Instant) => number | undefined;
   /** Domains whose mail this house takes; undefined: whatever the provider has for us. */
   readonly domains: readonly string[] | undefined;
 }
@@ -39,25 +42,51 @@ export interface Caller {
  * @returns what was taken; nothing at all if the provider had no mail. @throws CallError
  */
 export async function call(account: Account, ask: readonly string[], caller: Caller): Promise<Taken> {
-  const talk = await logIn(account, { ...caller, connect: (tls) => caller.dial(account, tls) });
-  let connection: Connection | undefined = talk.connection;
+  const talk = await begin(account, caller);
   try {
-    const answer = await talk.ask({ verb: "ATRN", domains: ask });
-    if (!talk.turned) {
-      const empty = answer.code === 453 ? nothing : undefined;
-      await talk.close();
-      connection = undefined;
-      return empty ?? refused(answer);
-    }
-    return await takeIn(houseOf(account, ask, caller, answer), connection);
+    const { taken, talk: left } = await round(talk, { account, ask, caller });
+    await left?.close();
+    return taken;
   } catch (fault) {
     throw callError(account, fault);
   } finally {
-    await connection?.close();
+    await talk.connection.close();
   }
 }
 
-const nothing: Taken = { messages: 0, octets: 0 };
+/** A line to the provider, on which we are known. What is to happen at the beginning of every call happens here. */
+export function begin(account: Account, caller: Caller): Promise<Talk> {
+  return logIn(account, { ...caller, connect: (tls) => caller.dial(account, tls) });
+}
+
+export interface Asking {
+  readonly account: Account;
+  readonly ask: readonly string[];
+  readonly caller: Caller;
+  /** Given: we would stay on the line afterwards, until it is aborted. */
+  readonly stay?: AbortSignal;
+}
+
+/** What a round brought, and the talk that goes on: none if the provider has said goodbye. */
+export interface Round {
+  readonly taken: Taken;
+  readonly talk: Talk | undefined;
+}
+
+/** ATRN once, and what follows from it. @throws CallError, ConnectionError or LineError */
+export async function round(talk: Talk, asking: Asking): Promise<Round> {
+  const answer = await talk.ask({ verb: "ATRN", domains: asking.ask });
+  if (talk.turned) {
+    const { connection } = talk;
+    const { again, ...taken } = await takeIn(houseOf(asking, answer), connection);
+    return { taken, talk: again ? await resume(asking.account, connection) : undefined };
+  }
+  if (answer.code === 453) return { taken: nothing, talk };
+  await talk.close();
+  throw refusal(answer);
+}
+
+export const nothing: Taken = { messages: 0, octets: 0 };
 
 /** What the codes to ATRN mean beside 250 and 453 (RFC 2645 §5.2.1, and what real providers make of them). */
 const atrnFaults: Readonly<Record<number, readonly [CallFault, string]>> = {
@@ -69,13 +98,13 @@ const atrnFaults: Readonly<Record<number, readonly [CallFault, string]>> = {
   535: ["refused", "the provider refuses the authentication"],
 };
 
-function refused(answer: Reply): never {
+function refusal(answer: Reply): CallError {
   const [fault, text] =
     atrnFaults[answer.code] ?? (isTransient(answer) ? ["later", "not now"] : ["refused", "ATRN was refused"]);
-  throw new CallError(fault as CallFault, `${text}: ${replyLine(answer)}`);
+  return new CallError(fault as CallFault, `${text}: ${replyLine(answer)}`);
 }
 
-function houseOf(account: Account, ask: readonly string[], caller: Caller, turning: Reply): House {
+function houseOf({ account, ask, caller, stay }: Asking, turning: Reply): House {
   const domains = ask.length > 0 ? ask : account.domains;
   // Our own provider says how much waits; the text of a reply is for people, so this is no more than a hint.
   const hint = /\b(\d{1,9}) messages?\b/.exec(turning.text.join(" "))?.[1];
@@ -86,6 +115,9 @@ function houseOf(account: Account, ask: readonly string[], caller: Caller, turni
     hostname: account.hostname,
     account: account.name,
     messageSize: account.messageSize,
+    largest: account.largest?.(clock.now()),
+    again: stay !== undefined,
+    ...(stay && { stopping: stay }),
     ...(progress && { progress: (taken) => progress(taken, expected) }),
   };
 }

@@ -78,6 +78,12 @@ export class Credentials {
     return undefined;
   }
 
+  /** Whether what proves who somebody is has stayed the same. */
+  agree(others: Credentials, user: string): boolean {
+    const [ours, theirs] = [this.#people.get(user), others.#people.get(user)];
+    return ours !== undefined && JSON.stringify(ours) === JSON.stringify(theirs);
+  }
+
   #make(user: string): Secret {
     const { password, verifier } = this.#people.get(user) ?? {};
     const salt = this.#derived("salt", user).subarray(0, SALT_OCTETS);

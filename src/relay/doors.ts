@@ -33,9 +33,14 @@ const HOME_HOLD = 30 * 86_400_000;
  * The door of the customer's house after the turn: only the domains that were asked for (or are configured), so that a
  * provider that was broken into gets no relay (RFC 2645 §5.3.1 leaves this to us).
  */
-export function houseDoor(account: string, domains: readonly string[] | undefined, hold = HOME_HOLD): Door {
+export function houseDoor(
+  account: string,
+  domains: readonly string[] | undefined,
+  { hold = HOME_HOLD, largest }: { readonly hold?: number; readonly largest?: number | undefined } = {},
+): Door {
   const asked = domains && new Set(domains);
   return {
+    ...(largest !== undefined && { largest }),
     sender: () => undefined,
     recipient: (to) =>
       asked === undefined || asked.has(domainOf(to))

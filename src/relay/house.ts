@@ -23,6 +23,17 @@ export interface House {
   readonly clock: Clock;
   readonly log: Log;
   readonly progress?: (taken: Taken) => void;
+  /** What is taken at this time of day is at most so large; the announced SIZE stays what it is. */
+  readonly largest?: number | undefined;
+  /** We would stay on the line for another round: XODMRTURN is offered. */
+  readonly again?: boolean;
+  /** Aborted when we are to leave: what is under way is finished, and nothing new is taken. */
+  readonly stopping?: AbortSignal;
+}
+
+/** What was taken, and how the provider left: with QUIT, or for another round, as the server again on the same connection. */
+export interface Visit extends Taken {
+  readonly again: boolean;
 }
 
 /** A provider may walk its whole queue before its EHLO: minutes on a large one (seen with Exim). */
@@ -31,8 +42,11 @@ const patience = { read: 15 * 60_000, write: 5 * 60_000 };
 const OWED = 512;
 const RECIPIENTS = 1_000;
 
+const leaving = reply(421, "4.3.2", "Going down, keep the rest for another call");
+const acrossTheTurn = reply(421, "4.7.0", "Nobody speaks across the turn");
+
 /** Serves the provider until its QUIT. @throws CallError if the line ended in any other way; what was taken is safe. */
-export async function takeIn(house: House, connection: Connection): Promise<Taken> {
+export async function takeIn(house: House, connection: Connection): Promise<Visit> {
   if (connection.pending > 0) throw new CallError("protocol", "the provider spoke across the turn");
   const session = serverSession({
     service: "reversed",
@@ -46,17 +60,24 @@ export async function takeIn(house: House, connection: Connection): Promise<Take
     bareLineEnds: "refuse",
     owedLimit: OWED,
     ledger: true,
+    again: house.again === true,
+    ...(house.largest !== undefined && { limit: house.largest }),
   });
   const drive = new Drive(session, connection, patience);
   let helo = "";
   let verb: "EHLO" | "HELO" | "LHLO" = "HELO";
   let octets = 0;
-  const acceptor = new Acceptor(drive, houseDoor(house.account, house.domains), house, () => ({
-    helo,
-    verb,
-    address: connection.peer.address,
-    ...(connection.tls && { tls: { protocol: connection.tls.protocol, cipher: connection.tls.cipher } }),
-  }));
+  const acceptor = new Acceptor(
+    drive,
+    houseDoor(house.account, house.domains, { largest: house.largest }),
+    house,
+    () => ({
+      helo,
+      verb,
+      address: connection.peer.address,
+      ...(connection.tls && { tls: { protocol: connection.tls.protocol, cipher: connection.tls.cipher } }),
+    }),
+  );
   const taken = (): Taken => ({ messages: acceptor.taken, octets });
 
   const answer = (event: ServerEvent): Promise<void> | void => {
@@ -86,6 +107,9 @@ export async function takeIn(house: House, connection: Connection): Promise<Take
       case "wait":
         // The table of rules.ts shuts these after the turn.
         return session.reply(reply(502, "5.5.1", "Command not available here"));
+      case "again":
+        if (connection.pending > 0) return session.shut(acrossTheTurn);
+        return session.reply(reply(250, "2.0.0", "Your turn again"));
       case "quit":
         return;
       default:
@@ -93,9 +117,12 @@ export async function takeIn(house: House, connection: Connection): Promise<Take
     }
   };
 
+  const stop = () => drive.stop(leaving);
+  house.stopping?.addEventListener("abort", stop);
   session.greet(reply(220, undefined, `${house.hostname} ESMTP ready`));
-  const ending = await drive.run(answer);
-  if (ending.type === "over" && ending.why === "quit") return taken();
-  const why = ending.type === "over" ? ending.why : "turned twice";
+  const ending = await drive.run(answer).finally(() => house.stopping?.removeEventListener("abort", stop));
+  if (ending.type === "turned") return { ...taken(), again: true };
+  const { why } = ending;
+  if (why === "quit") return { ...taken(), again: false };
   throw new CallError("later", `the line ended before the provider's QUIT: ${why}`, { taken: taken() });
 }

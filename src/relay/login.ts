@@ -51,6 +51,16 @@ export async function logIn(login: Login, tools: LoginTools): Promise<Talk> {
   }
 }
 
+/** The line has turned back to us, who are known on it already: the other end greets as at first. @throws CallError */
+export async function resume(login: Login, connection: Connection): Promise<Talk> {
+  const talk = new Talk(connection);
+  const greeting = await talk.greeting();
+  if (!isPositive(greeting))
+    throw new CallError("later", `${where(login)} ends the line: ${replyLine(greeting)}`);
+  await hello(login, talk);
+  return talk;
+}
+
 export const where = ({ host, port }: Pick<Login, "host" | "port">): string => `${host}:${port}`;
 
 /** Dials and waits for the greeting. */

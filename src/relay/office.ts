@@ -2,6 +2,7 @@
 import type { Connection, Peer } from "../net/connection.ts";
 import { type ListenAddress, type Listener, listen } from "../net/listen.ts";
 import { pause } from "../platform/clock.ts";
+import { Arrivals } from "./arrivals.ts";
 import { receive } from "./reception.ts";
 import type { Book, DoorSettings, Relay } from "./relay.ts";
 
@@ -28,12 +29,16 @@ export interface Office {
   close(): Promise<void>;
 }
 
+/** What the office is given; the rest of a relay it makes itself. */
+type OfficeTools = Omit<Relay, "stopping" | "arrivals">;
+
 /** How often mail is looked through for what has outlived its hold time, in milliseconds. */
 const EXPIRY = 60_000;
 
 /** @param relay all but what the office itself decides: its book may be renewed, and it is stopped by close() */
-export async function openOffice(relay: Omit<Relay, "stopping">, plan: OfficePlan): Promise<Office> {
+export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<Office> {
   const stop = new AbortController();
+  const arrivals = new Arrivals();
   const sessions = new Set<Promise<void>>();
   let book = relay.book;
 
@@ -43,7 +48,8 @@ export async function openOffice(relay: Omit<Relay, "stopping">, plan: OfficePla
       connection.destroy();
       return Promise.resolve();
     }
-    const session = receive({ ...relay, book, stopping: stop.signal }, door, connection);
+    const now = (): Relay => ({ ...relay, book, arrivals, stopping: stop.signal });
+    const session = receive(now(), door, connection, now);
     const gone = session.then(
       () => void sessions.delete(gone),
       () => void sessions.delete(gone),
@@ -61,6 +67,7 @@ export async function openOffice(relay: Omit<Relay, "stopping">, plan: OfficePla
     throw fault;
   }
   const expiry = expireNowAndThen(relay, stop.signal);
+  const unheard = relay.spool.onChange((lane) => arrivals.came(lane));
 
   return {
     addresses: opened.map(({ address }) => address),
@@ -74,12 +81,13 @@ export async function openOffice(relay: Omit<Relay, "stopping">, plan: OfficePla
       stop.abort();
       await Promise.all(sessions);
       await expiry;
+      unheard();
     },
   };
 }
 
 function openDoor(
-  { clock, log, book }: Omit<Relay, "stopping">,
+  { clock, log, book }: OfficeTools,
   plan: OfficePlan,
   door: DoorPlan,
   onConnection: (connection: Connection) => Promise<void>,
@@ -100,10 +108,7 @@ function openDoor(
   });
 }
 
-async function expireNowAndThen(
-  { spool, clock, log }: Omit<Relay, "stopping">,
-  stopping: AbortSignal,
-): Promise<void> {
+async function expireNowAndThen({ spool, clock, log }: OfficeTools, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     try {
       for (const id of await spool.expire(clock.now())) log.log("warn", "expired", { id });

@@ -14,6 +14,7 @@ import { decideTurn, type Turn } from "./atrn.ts";
 import { customersDoor } from "./doors.ts";
 import type { DoorSettings, Relay } from "./relay.ts";
 import { drain } from "./turn.ts";
+import { awaitMail } from "./wait.ts";
 
 /** Bodies whose commit may be under way while the next ones are read. */
 const OWED = 256;
@@ -29,18 +30,45 @@ const answers = {
   cancelled: reply(501, "5.7.0", "Authentication cancelled"),
   acrossTheTurn: reply(421, "4.7.0", "Nobody speaks across the turn"),
   stopping: reply(421, "4.3.2", "Going down, call again later"),
+  anew: reply(421, "4.7.0", "Call again, and say again who you are"),
   notHere: reply(502, "5.5.1", "Command not available here"),
 } as const;
 
-/** Serves one connection to its end and closes it. Trouble with the peer is logged, not thrown. */
-export async function receive(relay: Relay, door: DoorSettings, connection: Connection): Promise<void> {
+/** A session to come: on which connection, and how it begins. */
+interface Session {
+  readonly connection: Connection;
+  readonly begins: "with a greeting" | "under TLS" | Acquaintance;
+}
+
+/** Who proved in an earlier session on this connection who it is; `since` is when, by the steady clock. */
+interface Acquaintance {
+  readonly user: string;
+  readonly since: number;
+}
+
+/** A line lives so long at most, in milliseconds: then its customer calls anew, and proves again who it is. */
+const ACQUAINTED = 86_400_000;
+
+/**
+ * Serves one connection to its end and closes it. Trouble with the peer is logged, not thrown.
+ * @param latest the relay as it is now, for another round on the same line: the book may be another by then
+ */
+export async function receive(
+  relay: Relay,
+  door: DoorSettings,
+  connection: Connection,
+  latest: () => Relay = () => relay,
+): Promise<void> {
   // The one that is open now: STARTTLS puts another in its place.
   let line = connection;
   try {
-    for (let renewed = false; ; renewed = true) {
-      const next = await new Reception(relay, door, line, renewed).run();
-      if (next === undefined) return;
-      line = next;
+    let session: Session | undefined = { connection, begins: "with a greeting" };
+    let now = relay;
+    while (session !== undefined) {
+      line = session.connection;
+      const reception: Reception = new Reception(now, door, session, latest);
+      session = await reception.run();
+      now = typeof session?.begins === "object" ? latest() : relay;
     }
   } catch (fault) {
     if (!(fault instanceof ConnectionError)) throw fault;
@@ -57,22 +85,25 @@ class Reception {
   readonly #session: ServerSession;
   readonly #drive: Drive;
   readonly #acceptor: Acceptor;
-  readonly #greet: boolean;
+  readonly #begins: Session["begins"];
+  readonly #latest: () => Relay;
   #helo = "";
   #verb: "EHLO" | "HELO" | "LHLO" = "HELO";
-  #user: string | undefined;
+  #acquaintance: Acquaintance | undefined;
   #auth: ServerAuth | undefined;
   /** Whom the peer last claimed to be. */
   #tried: string | undefined;
   #refusals = 0;
   #next: "tls" | Turn | undefined;
 
-  constructor(relay: Relay, door: DoorSettings, connection: Connection, renewed: boolean) {
+  constructor(relay: Relay, door: DoorSettings, { connection, begins }: Session, latest: () => Relay) {
     this.#relay = relay;
     this.#door = door;
     this.#connection = connection;
-    this.#greet = !renewed;
-    this.#session = (renewed ? renewedServerSession : serverSession)(this.#settings());
+    this.#begins = begins;
+    this.#latest = latest;
+    if (typeof begins === "object") this.#acquaintance = begins;
+    this.#session = (begins === "under TLS" ? renewedServerSession : serverSession)(this.#settings());
     this.#drive = new Drive(this.#session, connection, patience);
     const recipients = customersDoor(relay.book.customers, relay.spool);
     this.#acceptor = new Acceptor(
@@ -84,8 +115,8 @@ class Reception {
     );
   }
 
-  /** @returns the connection on which the next session begins, or undefined at the end. */
-  async run(): Promise<Connection | undefined> {
+  /** @returns the session that follows on this line, or undefined at its end. */
+  async run(): Promise<Session | undefined> {
     const stop = () => this.#drive.stop(answers.stopping);
     this.#relay.stopping.addEventListener("abort", stop);
     try {
@@ -95,8 +126,8 @@ class Reception {
     }
   }
 
-  async #serve(): Promise<Connection | undefined> {
-    if (this.#greet) await this.#welcome();
+  async #serve(): Promise<Session | undefined> {
+    if (this.#begins !== "under TLS") await this.#welcome();
     const ending = await this.#drive.run((event) => this.#answer(event));
     if (ending.type === "over") {
       this.#log("debug", "session over", { why: ending.why });
@@ -104,8 +135,21 @@ class Reception {
       return undefined;
     }
     if (this.#next === "tls") return this.#upgrade();
-    await drain(this.#relay, this.#next!, this.#connection);
-    return undefined;
+    const turnedBack = await drain(this.#relay, this.#next!, this.#connection, () => this.#mayStay());
+    return turnedBack ? { connection: this.#connection, begins: this.#acquaintance! } : undefined;
+  }
+
+  /** Whether another round may follow: who the customer is must be as true as it was when it proved it. */
+  #mayStay(): boolean {
+    const { user, since } = this.#acquaintance!;
+    const { book, clock, stopping } = this.#relay;
+    const now = this.#latest().book;
+    const same = now === book || now.credentials.agree(book.credentials, user);
+    return same && !stopping.aborted && clock.steady() - since < ACQUAINTED;
+  }
+
+  get #user(): string | undefined {
+    return this.#acquaintance?.user;
   }
 
   /** What is here already was said before our greeting: the session fails by it (RFC 5321 §4.3.1). */
@@ -118,11 +162,12 @@ class Reception {
   #settings(): ServerSettings {
     const { book, hostname } = this.#relay;
     const { tls } = this.#connection;
+    const known = this.#user !== undefined;
     return {
       service: this.#door.service,
       hostname,
       secure: tls !== undefined,
-      startTls: this.#door.startTls && tls === undefined && book.tls !== undefined,
+      startTls: this.#door.startTls && tls === undefined && book.tls !== undefined && !known,
       requireTls: this.#door.requireTls,
       mechanisms: this.#door.service === "odmr" ? this.#mechanisms() : [],
       sizeLimit: book.messageSize,
@@ -130,6 +175,9 @@ class Reception {
       bareLineEnds: this.#door.bareLineEnds,
       owedLimit: OWED,
       ledger: false,
+      known,
+      ...(book.wait !== undefined &&
+        this.#door.service === "odmr" && { wait: Math.floor(book.wait / 1_000) }),
     };
   }
 
@@ -176,8 +224,10 @@ class Reception {
       case "atrn":
         return this.#atrn(event.domains);
       case "etrn":
-      case "wait":
+      case "again":
         return this.#session.reply(answers.notHere);
+      case "wait":
+        return this.#wait(event.domains, event.size);
       case "failed":
         return this.#log("warn", "session failed", { why: event.why });
       case "quit":
@@ -194,8 +244,9 @@ class Reception {
     this.#session.reply(answers.goAhead);
   }
 
-  async #upgrade(): Promise<Connection> {
-    return this.#connection.startTls({ as: "server", tls: this.#relay.book.tls! }, patience.read);
+  async #upgrade(): Promise<Session> {
+    const tls = { as: "server", tls: this.#relay.book.tls! } as const;
+    return { connection: await this.#connection.startTls(tls, patience.read), begins: "under TLS" };
   }
 
   #begin(mechanism: string, initial: Uint8Array | undefined): Promise<void> | void {
@@ -225,13 +276,16 @@ class Reception {
     const { clock, book, stopping } = this.#relay;
     const { guesses } = book.credentials;
     const user = step.type === "accepted" ? step.user : this.#tried;
-    const keys = [`from ${network(this.#connection.peer.address)}`, ...(user === undefined ? [] : [`as ${user}`])];
+    const keys = [
+      `from ${network(this.#connection.peer.address)}`,
+      ...(user === undefined ? [] : [`as ${user}`]),
+    ];
     const wait = guesses.wait(keys, clock.steady());
     if (step.type === "refused") guesses.failed(keys, clock.steady());
     if (wait > 0) await pause(clock, wait, stopping);
     if (this.#session.ended) return;
     if (step.type === "accepted") {
-      this.#user = step.user;
+      this.#acquaintance = { user: step.user, since: this.#relay.clock.steady() };
       this.#log("info", "authenticated", { user: step.user });
       return this.#session.authenticated(answers.known);
     }
@@ -255,6 +309,13 @@ class Reception {
       code: decision.reply.code,
     });
     this.#session.reply(decision.reply);
+  }
+
+  async #wait(domains: readonly string[], size: number | undefined): Promise<void> {
+    if (!this.#mayStay()) return this.#session.shut(answers.anew);
+    const stirs = this.#drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
+    const answer = await awaitMail(this.#relay, { user: this.#user!, domains, size, stirs });
+    if (!this.#session.ended) this.#session.reply(answer);
   }
 
   #injected(): void {

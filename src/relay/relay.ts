@@ -4,6 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { RecordingSpool } from "../spool/records.ts";
+import type { Arrivals } from "./arrivals.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Customers } from "./customers.ts";
 
@@ -14,6 +15,8 @@ export interface Book {
   readonly tls: ServerTls | undefined;
   readonly messageSize: number;
   readonly recipients: number;
+  /** How long a customer may wait on the line for one answer, in milliseconds; undefined: XODMRWAIT is not offered. */
+  readonly wait?: number;
   /** Offered in spite of its age: fetchmail knows nothing else (RFC 2645 §5.1.2). */
   readonly cramMd5: boolean;
 }
@@ -24,6 +27,8 @@ export interface Relay {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Told of all that comes into the spool. */
+  readonly arrivals: Arrivals;
   readonly book: Book;
   /** Aborted when the relay is to end: sessions say goodbye, turns send nothing new. */
   readonly stopping: AbortSignal;

@@ -1,5 +1,5 @@
 /** The turned line, at the provider: we are the client now, and the customer's mail leaves (RFC 2645 §5.3). */
-// The customer greets first. There is no turn back: after our QUIT both close.
+// The customer greets first. After our QUIT both close; XODMRTURN in its place begins another round (docs/extensions.md).
 import { lineDelivery } from "../delivery/line.ts";
 import type { Connection } from "../net/connection.ts";
 import { LineError, Talk } from "../net/talk.ts";
@@ -14,25 +14,34 @@ const WINDOW = 512;
 /** Messages of one turn at most; mail that arrives while it runs goes out in it up to this. */
 const MOST = 1_000_000;
 
-/** Sends what the turn's claim holds over the line, says QUIT, and releases the claim. */
+/**
+ * Sends what the turn's claim holds over the line, says goodbye, and releases the claim.
+ * @param mayStay asked at the end: whether the customer may have another round, if it offers one
+ * @returns whether the line was turned back, and is open
+ */
 export async function drain(
   relay: Relay,
   { customer, claim, holder }: Turn,
   connection: Connection,
-): Promise<void> {
+  mayStay: () => boolean = () => false,
+): Promise<boolean> {
   const { log, clock, random, spool } = relay;
   const started = clock.steady();
   const talk = new Talk(connection);
   const facts = { side: "provider", customer: customer.name, peer: connection.peer.address } as const;
   const record = spool.records.turn(facts);
   let failure: string | undefined = "it broke off";
-  const failed = (why: string): void => {
+  let turnedBack = false;
+  const failed = (why: string): boolean => {
     failure = why;
     log.log("warn", "turn failed", { customer: customer.name, why });
+    return false;
   };
   try {
     const refusal = await greet(talk, relay.hostname);
     if (refusal !== undefined) return failed(refusal);
+    const largest = talk.capabilities.keywords.get("XODMRLIMIT")?.[0];
+    if (largest !== undefined && /^\d{1,15}$/.test(largest)) await claim.limit(Number(largest));
     const delivery = lineDelivery(talk, { compatibility: customer.compatibility, spool: spool.id });
     const tally = await pump(claim, delivery, {
       clock,
@@ -50,14 +59,23 @@ export async function drain(
       ...tally,
       ms: Math.round(clock.steady() - started),
     });
+    if (failure === undefined && mayStay()) turnedBack = await turnBack(talk);
+    return turnedBack;
   } catch (fault) {
     if (!(fault instanceof LineError)) throw fault;
-    failed(fault.message);
+    return failed(fault.message);
   } finally {
     await claim.release();
-    await talk.close();
+    if (!turnedBack) await talk.close();
     await record.end(failure);
   }
+}
+
+/** Where the customer offers it: we are the server again, if nothing came behind the answer. */
+async function turnBack(talk: Talk): Promise<boolean> {
+  if (!talk.capabilities.has("XODMRTURN")) return false;
+  await talk.ask({ verb: "XODMRTURN" });
+  return talk.turned && talk.connection.pending === 0;
 }
 
 /** Waits for the customer's greeting and says EHLO. @returns why it cannot go on, or undefined. */

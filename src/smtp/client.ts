@@ -9,6 +9,9 @@ import { isPositive, type Reply, ReplyReader, ReplySyntaxError } from "../wire/r
 import { capabilities } from "./ehlo.ts";
 import type { ClientEvent, ClientSession } from "./session.ts";
 
+/** Commands that turn the line, and the reply that does. */
+const turnedBy: Partial<Record<Command["verb"], number>> = { ATRN: 250, STARTTLS: 220, XODMRTURN: 250 };
+
 /** RFC 5321 allows 512 octets; peers exceed it. */
 const REPLY_LINE = 4_096;
 
@@ -159,8 +162,7 @@ class Client implements ClientSession {
     if (command.verb === "RCPT" && isPositive(reply)) this.#accepted++;
     if (command.verb === "MAIL") this.#accepted = 0;
     if (command.verb === "DATA" && reply.code === 354) this.#dots = new DotWriter();
-    const turns =
-      (command.verb === "ATRN" && reply.code === 250) || (command.verb === "STARTTLS" && reply.code === 220);
+    const turns = turnedBy[command.verb] === reply.code;
     if (turns && this.#inbox.length > 0)
       return this.#fail("injection", "octets came behind the reply that turns the line", reply);
     this.#turned = turns;

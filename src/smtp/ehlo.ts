@@ -29,7 +29,10 @@ export function ehloReply(settings: ServerSettings): Reply {
     ...(settings.startTls ? ["STARTTLS"] : []),
     ...(settings.mechanisms.length > 0 ? [`AUTH ${settings.mechanisms.join(" ")}`] : []),
     ...ofDoor[settings.service],
+    ...(settings.wait === undefined ? [] : [`XODMRWAIT ${settings.wait}`]),
     ...(settings.ledger ? ["XODMRID"] : []),
+    ...(settings.again ? ["XODMRTURN"] : []),
+    ...(settings.limit === undefined ? [] : [`XODMRLIMIT ${settings.limit}`]),
   );
 }
 

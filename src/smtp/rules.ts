@@ -51,7 +51,8 @@ type Verdict = "go" | Reply;
 
 const always = { NOOP: "go", HELP: "go", VRFY: "go", EXPN: "go", QUIT: "go", RSET: "go" } as const;
 const hello = { EHLO: "go", HELO: "go", LHLO: "go" } as const;
-const between = (r: Reply) => ({ STARTTLS: r, AUTH: r, ATRN: r, ETRN: r, XODMRWAIT: r }) as const;
+const between = (r: Reply) =>
+  ({ STARTTLS: r, AUTH: r, ATRN: r, ETRN: r, XODMRWAIT: r, XODMRTURN: r }) as const;
 
 /** state × verb. Every square is filled: the compiler sees to it. */
 export const order: Readonly<Record<State, Readonly<Record<Verb, Verdict>>>> = {
@@ -81,6 +82,7 @@ export const order: Readonly<Record<State, Readonly<Record<Verb, Verdict>>>> = {
     ATRN: "go",
     ETRN: "go",
     XODMRWAIT: "go",
+    XODMRTURN: "go",
     MAIL: "go",
     RCPT: say.mailFirst,
     DATA: say.mailFirst,
@@ -133,7 +135,8 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     AUTH: "open",
     ATRN: "known",
     ETRN: "shut",
-    XODMRWAIT: "shut",
+    XODMRWAIT: "known",
+    XODMRTURN: "shut",
   },
   intake: {
     ...chat,
@@ -144,6 +147,7 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     ATRN: "shut",
     ETRN: "shut",
     XODMRWAIT: "shut",
+    XODMRTURN: "shut",
   },
   submission: {
     ...chat,
@@ -154,6 +158,7 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     ATRN: "shut",
     ETRN: "shut",
     XODMRWAIT: "shut",
+    XODMRTURN: "shut",
   },
   lmtp: {
     ...chat,
@@ -166,6 +171,7 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     ATRN: "shut",
     ETRN: "shut",
     XODMRWAIT: "shut",
+    XODMRTURN: "shut",
   },
   reversed: {
     ...chat,
@@ -176,6 +182,7 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     ATRN: "shut",
     ETRN: "shut",
     XODMRWAIT: "shut",
+    XODMRTURN: "open",
   },
 };
 
@@ -190,6 +197,7 @@ export const waitsForOwed: ReadonlySet<Verb> = new Set<Verb>([
   "ATRN",
   "ETRN",
   "XODMRWAIT",
+  "XODMRTURN",
   "QUIT",
 ]);
 
@@ -218,7 +226,10 @@ export function refusalOf(verb: Verb, { settings, state, known }: Standing): Rep
   return verdict === "go" ? undefined : verdict;
 }
 
-function offered(verb: Verb, { startTls, mechanisms }: ServerSettings): boolean {
+/** What an operator or a customer may switch off: then it is neither listed in EHLO nor obeyed. */
+function offered(verb: Verb, { startTls, mechanisms, wait, again, known }: ServerSettings): boolean {
   if (verb === "STARTTLS") return startTls;
-  return verb !== "AUTH" || mechanisms.length > 0;
+  if (verb === "XODMRWAIT") return wait !== undefined;
+  if (verb === "XODMRTURN") return again === true;
+  return verb !== "AUTH" || mechanisms.length > 0 || known === true;
 }

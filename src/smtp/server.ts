@@ -22,9 +22,14 @@ type Phase =
 type Given<V extends Command["verb"]> = Extract<Command, { readonly verb: V }>;
 
 /** The unanswered question, and the command it is about. */
-type Question = "mail" | "rcpt" | "body" | "auth" | "starttls" | "atrn" | "etrn" | "wait";
+type Question = "mail" | "rcpt" | "body" | "auth" | "etrn" | "wait" | Turning;
+
+/** Questions whose success turns the line. */
+type Turning = "starttls" | "atrn" | "again";
+const turning: ReadonlySet<string> = new Set<Turning>(["starttls", "atrn", "again"]);
 
 const commands: Phase = { is: "commands" };
+const said: Readonly<Record<Turning, string>> = { starttls: "STARTTLS", atrn: "ATRN", again: "XODMRTURN" };
 
 /** A session for a peer that just connected: greet() it. */
 export function serverSession(settings: ServerSettings): ServerSession {
@@ -51,7 +56,7 @@ class Server implements ServerSession {
   #chunk: { readonly size: number; readonly last: boolean } | undefined;
   /** Reads the chunks of a body; lives from the first BDAT to LAST. */
   #chunks: Chunks | undefined;
-  #known = false;
+  #known: boolean;
   #noMore = false;
   #tokens = 0;
   #turned = false;
@@ -60,6 +65,7 @@ class Server implements ServerSession {
   constructor(settings: ServerSettings, phase: Phase) {
     this.#settings = settings;
     this.#phase = phase;
+    this.#known = settings.known === true;
   }
 
   get unread(): number {
@@ -103,7 +109,7 @@ class Server implements ServerSession {
     const question = this.#question;
     this.#question = undefined;
     if (question === "body") return this.#refuseBody(answer);
-    if (isPositive(answer) && (question === "starttls" || question === "atrn")) return this.#turn(answer);
+    if (isPositive(answer) && turning.has(question ?? "")) return this.#turn(answer);
     if (isPositive(answer) && question === "mail") this.#transaction.sent();
     if (isPositive(answer) && question === "rcpt") this.#addRecipient();
     this.#replies.add(answer);
@@ -230,7 +236,9 @@ class Server implements ServerSession {
       case "ETRN":
         return this.#ask("etrn", { type: "etrn", node: command.node });
       case "XODMRWAIT":
-        return this.#ask("wait", { type: "wait", domains: command.domains });
+        return this.#ask("wait", { type: "wait", domains: command.domains, size: command.size });
+      case "XODMRTURN":
+        return this.#askAlone("again", { type: "again" });
       default:
         command satisfies never;
     }
@@ -242,9 +250,9 @@ class Server implements ServerSession {
   }
 
   /** Asks what may turn the line: nothing may stand behind it. */
-  #askAlone(question: "starttls" | "atrn", event: ServerEvent): void {
+  #askAlone(question: Turning, event: ServerEvent): void {
     if (this.#inbox.length === 0) this.#ask(question, event);
-    else this.#fail(`octets behind ${question.toUpperCase()}`, say.acrossTheTurn);
+    else this.#fail(`octets behind ${said[question]}`, say.acrossTheTurn);
   }
 
   #greeted({ verb, name }: Given<"EHLO" | "HELO" | "LHLO">): void {

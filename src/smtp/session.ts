@@ -16,7 +16,7 @@ export interface Session<E> {
   flush(): Uint8Array;
   /** Octets fed and not yet used. */
   readonly unread: number;
-  /** The line has turned (ATRN, STARTTLS): this session is over and a fresh one takes the same connection. */
+  /** The line has turned (ATRN, STARTTLS, XODMRTURN): this session is over and a fresh one takes the same connection. */
   readonly turned: boolean;
   /** Nothing more will come of it: write what flush() gives, then close. */
   readonly ended: boolean;
@@ -48,6 +48,14 @@ export interface ServerSettings {
   readonly owedLimit: number;
   /** We keep a ledger: announce XODMRID. */
   readonly ledger: boolean;
+  /** How long XODMRWAIT waits at most, in seconds; undefined: it is not offered. */
+  readonly wait?: number;
+  /** The reversed session may be followed by another round: announce XODMRTURN. */
+  readonly again?: boolean;
+  /** What is taken at this time of day is at most so large, in octets: announce XODMRLIMIT. */
+  readonly limit?: number;
+  /** The peer proved who it is in an earlier session on this very connection (XODMRTURN). */
+  readonly known?: boolean;
 }
 
 /** Names a body whose final reply is owed; settle() takes it. */
@@ -88,8 +96,10 @@ export type ServerEvent =
   | { readonly type: "atrn"; readonly domains: readonly string[] }
   /** * ETRN (RFC 1985), the argument as given. */
   | { readonly type: "etrn"; readonly node: string }
-  /** * XODMRWAIT with its domains. */
-  | { readonly type: "wait"; readonly domains: readonly string[] }
+  /** * XODMRWAIT with its domains; only mail of at most `size` octets is waited for. */
+  | { readonly type: "wait"; readonly domains: readonly string[]; readonly size: number | undefined }
+  /** * XODMRTURN: the roles are to swap back. A 250 turns the session. */
+  | { readonly type: "again" }
   /** QUIT was given and answered; the session has ended. */
   | { readonly type: "quit" }
   /** The session ended by the peer's fault; a last reply is ready if one could be given. A `reset` came before if there was a transaction. */

@@ -37,12 +37,14 @@ export type Command =
   | { readonly verb: "EHLO" | "HELO" | "LHLO"; readonly name: string }
   | { readonly verb: "MAIL"; readonly from: Address; readonly parameters: MailParameters }
   | { readonly verb: "RCPT"; readonly to: Address; readonly parameters: RcptParameters }
-  | { readonly verb: "DATA" | "RSET" | "QUIT" | "STARTTLS" }
+  | { readonly verb: "DATA" | "RSET" | "QUIT" | "STARTTLS" | "XODMRTURN" }
   | { readonly verb: "NOOP" | "HELP" | "VRFY" | "EXPN"; readonly argument: string }
   | { readonly verb: "BDAT"; readonly size: number; readonly last: boolean }
   | { readonly verb: "AUTH"; readonly mechanism: string; readonly initial: Uint8Array | undefined }
   /** Domains in lower case; none: all. */
-  | { readonly verb: "ATRN" | "XODMRWAIT"; readonly domains: readonly string[] }
+  | { readonly verb: "ATRN"; readonly domains: readonly string[] }
+  /** Domains as for ATRN; with `size`, only mail of at most so many octets is waited for. */
+  | { readonly verb: "XODMRWAIT"; readonly domains: readonly string[]; readonly size?: number }
   | { readonly verb: "ETRN"; readonly node: string };
 
 export type Verb = Command["verb"];
@@ -93,14 +95,16 @@ const GRAMMAR: ReadonlyMap<string, Parse> = new Map<Verb, Parse>([
   ["EXPN", (argument) => (argument === "" ? say.syntax("EXPN list") : { verb: "EXPN", argument })],
   ["BDAT", bdat],
   ["AUTH", auth],
-  ["ATRN", domains("ATRN")],
-  ["XODMRWAIT", domains("XODMRWAIT")],
+  ["ATRN", atrn],
+  ["XODMRWAIT", wait],
+  ["XODMRTURN", alone("XODMRTURN")],
   ["ETRN", etrn],
 ]);
 
 const CONTROL = /[\x00-\x1f\x7f]/;
 const WORD = /^[!-~]+$/;
 const MECHANISM = /^[A-Z0-9_-]{1,20}$/;
+const WAIT_SIZE = /^SIZE=([0-9]{1,20})$/i;
 const CHUNK = /^([0-9]{1,20})(?: +(LAST))?$/i;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -141,6 +145,7 @@ function wordsOf(command: Command): readonly string[] {
     case "RSET":
     case "QUIT":
     case "STARTTLS":
+    case "XODMRTURN":
       return [verb];
     case "NOOP":
     case "HELP":
@@ -152,8 +157,13 @@ function wordsOf(command: Command): readonly string[] {
     case "AUTH":
       return [verb, oneWord(command.mechanism), ...initialResponse(command.initial)];
     case "ATRN":
+      return [verb, ...domainList(command.domains)];
     case "XODMRWAIT":
-      return command.domains.length === 0 ? [verb] : [verb, domainList(command.domains)];
+      return [
+        verb,
+        ...domainList(command.domains),
+        ...(command.size === undefined ? [] : [`SIZE=${octets(command.size)}`]),
+      ];
     case "ETRN":
       return [verb, oneWord(command.node)];
   }
@@ -177,11 +187,12 @@ function path(address: Address): string {
   return text;
 }
 
-function domainList(list: readonly string[]): string {
+function domainList(list: readonly string[]): readonly string[] {
+  if (list.length === 0) return [];
   const text = list.join(",");
   if (parseDomainList(text) === undefined)
     throw new RangeError(`${JSON.stringify(text)} is no list of domains`);
-  return text;
+  return [text];
 }
 
 /** "=" is the empty response, and none is none (RFC 4954 §4). */
@@ -194,16 +205,26 @@ function greeting(verb: "EHLO" | "HELO" | "LHLO"): Parse {
   return (name) => (WORD.test(name) && name.length <= 255 ? { verb, name } : say.syntax(`${verb} name`));
 }
 
-function alone(verb: "DATA" | "RSET" | "QUIT" | "STARTTLS"): Parse {
+function alone(verb: "DATA" | "RSET" | "QUIT" | "STARTTLS" | "XODMRTURN"): Parse {
   return (words) => (words === "" ? { verb } : say.syntax(verb));
 }
 
-function domains(verb: "ATRN" | "XODMRWAIT"): Parse {
-  return (words) => {
-    const list = words === "" ? [] : parseDomainList(words);
-    return list === undefined ? say.syntax(`${verb} [domain,domain]`) : { verb, domains: list };
-  };
+function atrn(words: string): Command | Reply {
+  const domains = listed(words);
+  return domains === undefined ? say.syntax("ATRN [domain,domain]") : { verb: "ATRN", domains };
 }
+
+function wait(words: string): Command | Reply {
+  const cut = words.lastIndexOf(" ");
+  const [, digits] = WAIT_SIZE.exec(words.slice(cut + 1)) ?? [];
+  const domains = listed(digits === undefined ? words : words.slice(0, Math.max(cut, 0)).trimEnd());
+  const size = Number(digits ?? 0);
+  if (domains === undefined || !Number.isSafeInteger(size))
+    return say.syntax("XODMRWAIT [domain,domain] [SIZE=octets]");
+  return digits === undefined ? { verb: "XODMRWAIT", domains } : { verb: "XODMRWAIT", domains, size };
+}
+
+const listed = (words: string) => (words === "" ? [] : parseDomainList(words));
 
 function mail(words: string): Command | Reply {
   const path = pathBehind("FROM:", words);

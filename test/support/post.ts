@@ -7,6 +7,7 @@ import { systemFiles } from "../../src/platform/files.ts";
 import { pbkdf2Sha256 } from "../../src/platform/hash.ts";
 import type { Fields, Log } from "../../src/platform/log.ts";
 import type { Random } from "../../src/platform/random.ts";
+import { Arrivals } from "../../src/relay/arrivals.ts";
 import { type Account, type Caller, call } from "../../src/relay/call.ts";
 import type { Taken } from "../../src/relay/callerror.ts";
 import { Credentials } from "../../src/relay/credentials.ts";
@@ -37,6 +38,8 @@ export interface PostOptions {
   readonly clock?: Clock;
   readonly customers?: readonly Customer[];
   readonly messageSize?: number;
+  /** How long XODMRWAIT waits, in milliseconds; without it, it is not offered. */
+  readonly wait?: number;
 }
 
 export interface Post {
@@ -70,7 +73,7 @@ export interface Post {
 }
 
 export async function openPost(options: PostOptions = {}): Promise<Post> {
-  const { clock = systemClock, customers = [HOME], messageSize = 10_000_000 } = options;
+  const { clock = systemClock, customers = [HOME], messageSize = 10_000_000, wait } = options;
   const folder = temporary();
   const random = seeded(1);
   const logged: Logged[] = [];
@@ -92,6 +95,7 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
     clock,
     random,
     log,
+    arrivals: new Arrivals(),
     book: {
       customers: new Customers(customers),
       credentials: new Credentials(
@@ -102,9 +106,11 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
       messageSize,
       recipients: 100,
       cramMd5: true,
+      ...(wait !== undefined && { wait }),
     },
     stopping: stop.signal,
   };
+  if (wait !== undefined) relay.spool.onChange((lane) => relay.arrivals.came(lane));
   const house = await open("house");
   const account: Account = {
     name: "vps",
