@@ -11,8 +11,6 @@ import { routes } from "./routes.ts";
 import type { bulkBody } from "./schema.ts";
 
 export function queueRoutes(app: AdminApp, tools: AdminTools): void {
-  lookAtEntries(app, tools);
-  actOnEntries(app, tools);
   const { clock, overview, spool } = tools;
 
   app.openapi(routes.list, async (context) => {
@@ -41,6 +39,9 @@ export function queueRoutes(app: AdminApp, tools: AdminTools): void {
       200,
     );
   });
+  // Behind /queue/count and /queue/actions, which are no ids.
+  lookAtEntries(app, tools);
+  actOnEntries(app, tools);
 }
 
 function lookAtEntries(app: AdminApp, { overview, spool }: AdminTools): void {

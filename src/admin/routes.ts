@@ -43,6 +43,7 @@ const refusals = {
   401: problem("No token, or a wrong one."),
   403: problem("The token may only read, or the Host or Origin is foreign."),
   413: problem("The body is too large."),
+  415: problem("The body is not JSON."),
   429: problem("Too many wrong tokens from this address."),
   503: problem("The spool cannot answer now."),
 };

@@ -48,7 +48,8 @@ export function totals(db: Database): Totals {
 
 export function series(db: Database, { from, to, bucket }: Input<"series">): readonly Bucket[] {
   const rows = db.all<{ n: number; what: SpoolEvent["what"]; count: number }>(
-    `SELECT (at - ?) / ? AS n, what, count(*) AS count FROM event WHERE at >= ? AND at < ? GROUP BY 1, 2`,
+    // A driver may bind a large whole number as a real one, whose division leaves a fraction.
+    `SELECT CAST((at - ?) / ? AS INTEGER) AS n, what, count(*) AS count FROM event WHERE at >= ? AND at < ? GROUP BY 1, 2`,
     from,
     bucket,
     from,
