@@ -3,6 +3,7 @@
 
 import { ConfigError } from "../src/config/error.ts";
 import { ConnectionError, type ConnectionFault } from "../src/net/connection.ts";
+import { CallError, type CallFault } from "../src/relay/callerror.ts";
 import { SpoolError, type SpoolFault } from "../src/spool/spool.ts";
 
 /** The statuses that users rely on; the names are those of sysexits.h, without EX_. */
@@ -49,6 +50,13 @@ const connection: Readonly<Record<ConnectionFault, Status>> = {
   injection: status.protocol,
 };
 
+const call: Readonly<Record<CallFault, Status>> = {
+  unreachable: status.unavailable,
+  later: status.tempFail,
+  protocol: status.protocol,
+  refused: status.noPermission,
+};
+
 const spool: Readonly<Record<SpoolFault, Status>> = {
   full: status.cannotCreate,
   busy: status.tempFail,
@@ -78,6 +86,7 @@ export function statusOf(error: unknown): Status {
   if (error instanceof Exit) return error.status;
   if (error instanceof UsageError) return status.usage;
   if (error instanceof ConfigError) return status.config;
+  if (error instanceof CallError) return call[error.fault];
   if (error instanceof ConnectionError) return connection[error.fault];
   if (error instanceof SpoolError) return spool[error.fault];
   if (isSystemError(error)) return system[error.code] ?? status.ioError;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { describe, Exit, status, statusOf, UsageError } from "../../cmd/exit.ts";
 import { ConfigError } from "../../src/config/error.ts";
 import { ConnectionError } from "../../src/net/connection.ts";
+import { CallError } from "../../src/relay/callerror.ts";
 import { SpoolError } from "../../src/spool/spool.ts";
 
 const system = (): unknown => {
@@ -21,6 +22,10 @@ const cases: Readonly<Record<string, readonly [error: unknown, status: number]>>
   "a provider with a wrong certificate": [new ConnectionError("tls", "no"), 69],
   "a line that broke": [new ConnectionError("reset", "no"), 75],
   "an injection": [new ConnectionError("injection", "no"), 76],
+  "a call that reaches nobody": [new CallError("unreachable", "no"), 69],
+  "a call to be made again": [new CallError("later", "no"), 75],
+  "a provider that breaks the protocol": [new CallError("protocol", "no"), 76],
+  "a login that is refused": [new CallError("refused", "no"), 77],
   "a full disk": [new SpoolError("full", "no"), 73],
   "a busy spool": [new SpoolError("busy", "no"), 75],
   "a corrupt spool": [new SpoolError("corrupt", "no"), 65],
