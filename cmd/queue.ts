@@ -12,6 +12,7 @@ import {
   showCommand,
   statsCommand,
 } from "./queue/look.ts";
+import { migrateCommand } from "./queue/migrate.ts";
 import { ruleRoutes } from "./queue/rule.ts";
 import { verifyCommand } from "./queue/verify.ts";
 
@@ -34,6 +35,7 @@ export const queueRoutes = buildRouteMap<string, Context>({
     export: exportCommand,
     rule: ruleRoutes,
     verify: verifyCommand,
+    migrate: migrateCommand,
   },
   docs: {
     brief: "Look at the mail that waits, and act on it",

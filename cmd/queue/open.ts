@@ -92,8 +92,18 @@ export async function withNewSpool<T>(
   place: Place,
   act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
 ): Promise<T> {
-  const spool = await openSpool({
-    path: place.path,
+  const spool = await openAt(place.path, flags);
+  try {
+    return await act(spool, place);
+  } finally {
+    await spool.close();
+  }
+}
+
+/** @param id what a new spool is called; undefined: something new */
+export function openAt(path: string, flags: CommonFlags, id?: string): Promise<EmbeddedSpool> {
+  return openSpool({
+    path,
     clock: systemClock,
     random: systemRandom,
     log: logOf({ ...flags, logLevel: flags.logLevel === "info" ? "warn" : flags.logLevel }, systemClock),
@@ -101,12 +111,8 @@ export async function withNewSpool<T>(
     thread: "here",
     actor: actorName(),
     asIs: true,
+    ...(id !== undefined && { id }),
   });
-  try {
-    return await act(spool, place);
-  } finally {
-    await spool.close();
-  }
 }
 
 /** Who the history says it was. */

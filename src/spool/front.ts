@@ -9,6 +9,8 @@ import { SpoolBook } from "./book.ts";
 import { fileOf, owedOf, piecesOf, SpoolClaim } from "./claim.ts";
 import { Committer } from "./committer.ts";
 import { SpoolDraft } from "./draft.ts";
+import type { Movable } from "./movable.ts";
+import { SpoolMover } from "./mover.ts";
 import type { RecordingSpool, Records } from "./records.ts";
 import { strays } from "./recover.ts";
 import {
@@ -77,6 +79,7 @@ export interface LostBodies {
 export class EmbeddedSpool implements RecordingSpool {
   readonly id: string;
   readonly records: Records;
+  readonly moving: Movable;
   readonly #options: FrontOptions;
   readonly #committer: Committer;
   readonly #bodies: Bodies;
@@ -110,6 +113,13 @@ export class EmbeddedSpool implements RecordingSpool {
       commits: () => timed.times,
     });
     this.records = book;
+    this.moving = new SpoolMover({
+      id: options.id,
+      committer: this.#committer,
+      bodies: this.#bodies,
+      reader: () => this.#read(),
+      now: () => options.clock.now(),
+    });
   }
 
   begin(acceptance: Acceptance): Draft {

@@ -5,6 +5,7 @@ import { act, expire, prune } from "./actions.ts";
 import { audit, integrity, tally } from "./audit.ts";
 import { accept } from "./intake.ts";
 import { lease, renew, settle, soonest, unlease } from "./leases.ts";
+import { adopt, bodyOf, keepBooks, kept, lacking, ledger } from "./moving.ts";
 import { ageing, forgive, owed } from "./notices.ts";
 import { count, files, history } from "./pages.ts";
 import { addHoldRule, holdRules, removeHoldRule } from "./rules.ts";
@@ -38,6 +39,12 @@ const acts: { readonly [N in Name]: Act<N> } = {
   integrity,
   audit,
   unreadable,
+  kept,
+  bodyOf,
+  lacking,
+  adopt,
+  ledger,
+  keepBooks,
   noteTurn,
   turns,
   lastTurns,
@@ -67,6 +74,10 @@ export const reads: ReadonlySet<Name> = new Set([
   "integrity",
   "audit",
   "unreadable",
+  "kept",
+  "bodyOf",
+  "lacking",
+  "ledger",
   "turns",
   "lastTurns",
   "changes",

@@ -4,6 +4,7 @@ import type { NoticeKind } from "../mail/bounce.ts";
 import type { Notify, Recipient } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Address } from "../wire/address.ts";
+import type { Adopted, Books, KeptBody, KeptEntry, LedgerRow } from "./movable.ts";
 import type { Bucket, Change, HoldRule, LaneSum, Totals, TurnFilter, TurnRecord } from "./records.ts";
 import type {
   Action,
@@ -50,6 +51,12 @@ interface Operations {
   readonly integrity: { input: Record<never, never>; output: readonly string[] };
   readonly audit: { input: Record<never, never>; output: Audit };
   readonly unreadable: { input: { after: number; limit: number }; output: Unreadable };
+  readonly kept: { input: { part: "here" | "gone"; after: number; limit: number }; output: KeptPage };
+  readonly bodyOf: { input: { seq: number }; output: StoredBody | undefined };
+  readonly lacking: { input: { ids: readonly MessageId[] }; output: readonly MessageId[] };
+  readonly adopt: { input: { mail: readonly AdoptedMail[]; now: Instant }; output: Omit<Adopted, "damaged"> };
+  readonly ledger: { input: { after: LedgerRow | undefined; limit: number }; output: readonly LedgerRow[] };
+  readonly keepBooks: { input: Books; output: undefined };
   readonly noteTurn: { input: { turn: TurnRecord; now: Instant }; output: undefined };
   readonly turns: { input: { filter: TurnFilter; now: Instant }; output: readonly TurnRecord[] };
   readonly lastTurns: { input: { now: Instant }; output: readonly TurnRecord[] };
@@ -311,6 +318,27 @@ export interface NamedFile {
 export interface Tally {
   readonly accepted: number;
   readonly states: Readonly<Record<RecipientState, number>>;
+}
+
+/** Whole entries on their way to another spool. */
+export interface KeptPage {
+  readonly mail: readonly KeptRow[];
+  /** undefined: there are no more. */
+  readonly next: number | undefined;
+}
+
+export interface KeptRow {
+  readonly seq: number;
+  readonly body: Pick<KeptBody, "octets" | "sha256"> | undefined;
+  readonly entries: readonly KeptEntry[];
+}
+
+/** Whole entries of another spool; without a body where none of them is new, or all have left. */
+export interface AdoptedMail {
+  readonly body:
+    | { readonly octets: number; readonly sha256: Uint8Array; readonly content: StoredBody }
+    | undefined;
+  readonly entries: readonly KeptEntry[];
 }
 
 /** What the counters say, against what is there. All of it is of one moment. */
