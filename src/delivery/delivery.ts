@@ -25,6 +25,8 @@ export interface Outcome {
   readonly to: Address;
   readonly result: "delivered" | "deferred" | "refused" | "unanswered";
   readonly reply: Reply;
+  /** Delivered to a host that does DSN: it tells the sender of success, if that is wanted (RFC 3461 §5.2.2). */
+  readonly tells?: true;
 }
 
 export interface Delivery {

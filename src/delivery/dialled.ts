@@ -16,7 +16,15 @@ export interface Hop {
   dial(): Promise<Connection>;
 }
 
-export function dialled(hop: Hop): Delivery {
+/** A hop that needs more than a greeting before mail: TLS, a login, a choice of hosts. */
+export interface ReadyHop {
+  /** For messages: "smtp.example.net". */
+  readonly name: string;
+  /** A line on which MAIL may be said. @throws LineError, ConnectionError */
+  open(): Promise<Talk>;
+}
+
+export function dialled(hop: Hop | ReadyHop): Delivery {
   return new Dialled(hop);
 }
 
@@ -39,12 +47,12 @@ interface Line {
 }
 
 class Dialled implements Delivery {
-  readonly #hop: Hop;
+  readonly #hop: Hop | ReadyHop;
   #line: Promise<Line> | undefined;
   #spared = 0;
   #lastTrouble: Reply | undefined;
 
-  constructor(hop: Hop) {
+  constructor(hop: Hop | ReadyHop) {
     this.#hop = hop;
   }
 
@@ -58,7 +66,10 @@ class Dialled implements Delivery {
       const { talk, delivery } = await line;
       this.#lastTrouble = undefined;
       const outcomes = await delivery.deliver(parcel);
-      if (talk.error !== undefined) this.#forget(line);
+      if (talk.error !== undefined) {
+        this.#forget(line);
+        talk.connection.destroy();
+      }
       return outcomes.map((outcome) =>
         outcome.result === "unanswered" ? { ...outcome, result: "deferred" } : outcome,
       );
@@ -84,7 +95,8 @@ class Dialled implements Delivery {
   }
 }
 
-async function open(hop: Hop): Promise<Talk> {
+async function open(hop: Hop | ReadyHop): Promise<Talk> {
+  if ("open" in hop) return hop.open();
   const talk = new Talk(await hop.dial(), hop.dialect);
   try {
     const greeting = await talk.greeting();
@@ -98,7 +110,7 @@ async function open(hop: Hop): Promise<Talk> {
   }
 }
 
-function trouble(hop: Hop, fault: unknown): Reply {
+function trouble(hop: Pick<Hop, "name">, fault: unknown): Reply {
   if (fault instanceof LineError && fault.reply !== undefined)
     return reply(451, "4.4.1", `${hop.name}: ${replyLine(fault.reply)}`);
   if (fault instanceof LineError || fault instanceof ConnectionError)

@@ -64,11 +64,18 @@ class LineDelivery implements Delivery {
     const asked = this.#writer.then(() => this.#write[this.#way](parcel));
     this.#writer = asked.catch(() => undefined);
     try {
-      return await outcomes(parcel, await asked);
+      return this.#telling(await outcomes(parcel, await asked));
     } catch (fault) {
       if (!(fault instanceof LineError)) throw fault;
       return sameForAll(parcel, "unanswered", noAnswer(fault));
     }
+  }
+
+  #telling(outcomes: readonly Outcome[]): readonly Outcome[] {
+    if (!this.#talk.capabilities.has("DSN")) return outcomes;
+    return outcomes.map((outcome) =>
+      outcome.result === "delivered" ? { ...outcome, tells: true } : outcome,
+    );
   }
 
   async close(): Promise<void> {

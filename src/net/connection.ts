@@ -37,6 +37,8 @@ export interface ServerTls {
 export interface ClientTls {
   /** The name that the certificate must have, sent as SNI. */
   readonly servername: string;
+  /** Whoever answers is taken (RFC 7435): against those who only listen. Without it the certificate is checked. */
+  readonly anybody?: true;
   /** PEM; undefined: the system's. */
   readonly ca?: string | Uint8Array;
   /** SHA-256 fingerprint (hex) of the very certificate; with it, neither name nor chain nor date are asked. */

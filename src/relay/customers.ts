@@ -3,6 +3,7 @@
 import type { Compatibility } from "../delivery/line.ts";
 import type { Lane } from "../spool/spool.ts";
 import { type Address, domainOf, matchesGlob } from "../wire/address.ts";
+import { Pace } from "./pace.ts";
 
 export interface Customer {
   /** Also the user name of its logins. */
@@ -17,11 +18,29 @@ export interface Customer {
   readonly quota: number | undefined;
   readonly compatibility: Compatibility;
   readonly order: "oldest" | "small";
+  /** In whose names it may send beside its own domains: anybody's, or these globs. */
+  readonly senders?: "any" | readonly string[] | undefined;
+  /** Recipients outside within an hour; undefined: as many as it likes. */
+  readonly sendPerHour?: number | undefined;
+  /** Who is warned before its mail expires; undefined: the postmaster of its first domain. */
+  readonly notify?: Address | undefined;
+  /** Where its mail is delivered when it says ETRN; undefined: it cannot. */
+  readonly etrn?: EtrnHost | undefined;
+}
+
+/** A customer's own host, for delivery on a connection that we make (RFC 1985). */
+export interface EtrnHost {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: "starttls" | "implicit" | "none";
+  /** PEM of the CA; undefined: the system's. */
+  readonly ca?: string | undefined;
 }
 
 export class Customers {
   readonly #named = new Map<string, Customer>();
   readonly #ofDomain = new Map<string, Customer>();
+  readonly pace = new Pace();
 
   constructor(customers: readonly Customer[]) {
     for (const customer of customers) {

@@ -1,28 +1,25 @@
-/** Who may send to whom, at the relay's doors: mail for customers' domains comes in, and nothing else. */
-import type { Spool } from "../spool/spool.ts";
+/** Who may send to whom, at the doors of the relay and of the customer's house. */
 import { domainOf } from "../wire/address.ts";
 import { reply } from "../wire/reply.ts";
 import type { Door } from "./accept.ts";
-import { type Customers, laneOf, takes } from "./customers.ts";
+import type { Customer } from "./customers.ts";
+import type { Relay } from "./relay.ts";
+import { placeFor, refusalOfSender } from "./routes.ts";
 
-const refusals = {
-  relaying: reply(550, "5.7.1", "Relaying denied"),
-  unknown: reply(550, "5.1.1", "No such recipient here"),
-  full: reply(452, "4.2.2", "The mailbox of this customer is full, try again later"),
-} as const;
+const relaying = reply(550, "5.7.1", "Relaying denied");
 
-/** The door of a relay: a recipient must be some customer's, known to it, and within its quota. */
-export function customersDoor(customers: Customers, spool: Spool): Door {
+/** The door of a relay: who sends what where is for routes.ts to say. @param user who the peer has proved to be by now */
+export function relayDoor({ book, spool, clock }: Relay, user: () => string | undefined): Door {
+  const customer = (): Customer | undefined => {
+    const name = user();
+    return name === undefined ? undefined : book.customers.named(name);
+  };
   return {
-    sender: () => undefined,
-    recipient: (to) => {
-      const customer = customers.of(to);
-      if (customer === undefined || to.includes("%")) return refusals.relaying;
-      if (!takes(customer, to)) return refusals.unknown;
-      const lane = laneOf(customer);
-      if (customer.quota !== undefined && spool.usage(lane).octets >= customer.quota) return refusals.full;
-      return { lane, hold: customer.hold };
+    sender: (from) => {
+      const by = customer();
+      return by === undefined ? undefined : refusalOfSender(by, from);
     },
+    recipient: (to) => placeFor(to, customer(), { ...book, spool, now: clock.steady() }),
   };
 }
 
@@ -45,6 +42,6 @@ export function houseDoor(
     recipient: (to) =>
       asked === undefined || asked.has(domainOf(to))
         ? { lane: { direction: "local", customer: account }, hold }
-        : refusals.relaying,
+        : relaying,
   };
 }

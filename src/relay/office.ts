@@ -3,6 +3,8 @@ import type { Connection, Peer } from "../net/connection.ts";
 import { type ListenAddress, type Listener, listen } from "../net/listen.ts";
 import { pause } from "../platform/clock.ts";
 import { Arrivals } from "./arrivals.ts";
+import { dispatch } from "./dispatch.ts";
+import { correspond } from "./notices.ts";
 import { receive } from "./reception.ts";
 import type { Book, DoorSettings, Relay } from "./relay.ts";
 
@@ -23,6 +25,8 @@ export interface OfficePlan {
 export interface Office {
   /** Where each door listens, in the order of the plan. */
   readonly addresses: readonly Peer[];
+  /** The book that is in force. */
+  readonly book: Book;
   /** Sessions from now on see this book; running ones keep theirs. */
   renew(book: Book): void;
   /** Closes the doors, lets sessions say goodbye and turns finish what is in flight. Resolves when all are gone. */
@@ -30,7 +34,7 @@ export interface Office {
 }
 
 /** What the office is given; the rest of a relay it makes itself. */
-type OfficeTools = Omit<Relay, "stopping" | "arrivals">;
+type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile">;
 
 /** How often mail is looked through for what has outlived its hold time, in milliseconds. */
 const EXPIRY = 60_000;
@@ -42,19 +46,28 @@ export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<
   const sessions = new Set<Promise<void>>();
   let book = relay.book;
 
+  const keep = (work: Promise<void>): void => {
+    const gone = work.then(
+      () => void sessions.delete(gone),
+      (fault: unknown) => {
+        sessions.delete(gone);
+        relay.log.log("error", "work failed", {
+          why: fault instanceof Error ? fault.message : String(fault),
+        });
+      },
+    );
+    sessions.add(gone);
+  };
+  const now = (): Relay => ({ ...relay, book, arrivals, stopping: stop.signal, meanwhile: keep });
+
   const enter = (door: DoorPlan, connection: Connection): Promise<void> => {
     if (!door.admits(connection.peer)) {
       relay.log.log("warn", "not admitted", { peer: connection.peer.address, service: door.service });
       connection.destroy();
       return Promise.resolve();
     }
-    const now = (): Relay => ({ ...relay, book, arrivals, stopping: stop.signal });
     const session = receive(now(), door, connection, now);
-    const gone = session.then(
-      () => void sessions.delete(gone),
-      () => void sessions.delete(gone),
-    );
-    sessions.add(gone);
+    keep(session);
     return session;
   };
 
@@ -67,10 +80,14 @@ export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<
     throw fault;
   }
   const expiry = expireNowAndThen(relay, stop.signal);
+  const sending = Promise.all([dispatch(now), correspond(now)]);
   const unheard = relay.spool.onChange((lane) => arrivals.came(lane));
 
   return {
     addresses: opened.map(({ address }) => address),
+    get book() {
+      return book;
+    },
     renew(next) {
       book = next;
       for (const [i, { implicitTls }] of plan.doors.entries())
@@ -81,6 +98,7 @@ export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<
       stop.abort();
       await Promise.all(sessions);
       await expiry;
+      await sending;
       unheard();
     },
   };

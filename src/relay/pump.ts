@@ -19,6 +19,13 @@ export interface PumpOptions {
   readonly most?: number;
   /** Once aborted, no further message is taken; those in flight are finished. */
   readonly stopping?: AbortSignal;
+  /**
+   * Whether a refusal may be final, because the sender will be told (or is nobody). Without it a refused recipient is held
+   * with its reply: somebody here must decide (`queue list --state held`).
+   */
+  readonly tells?: (held: Held) => boolean;
+  /** A sender is told that its message is late after so many milliseconds; undefined: never. */
+  readonly lateAfter?: number;
   /** Told of every message that was settled, and of the sums so far: progress, logs. */
   readonly settled?: (held: Held, outcomes: readonly Outcome[], tally: Readonly<Tally>) => void;
 }
@@ -97,18 +104,22 @@ async function afterFlight(claim: Claim, inFlight: ReadonlySet<Promise<void>>): 
   return claim.next();
 }
 
-/**
- * A refused recipient is held with its reply, not dropped: its sender has had our 250, and until a notice goes back to
- * it, somebody here must decide (`queue list --state held`).
- */
-function settlements(
-  held: Held,
-  outcomes: readonly Outcome[],
-  { clock, backoff }: PumpOptions,
-): readonly Settlement[] {
-  return outcomes.map((outcome, i) => {
-    if (outcome.result === "refused") return { ...outcome, result: "held" };
-    if (outcome.result !== "deferred") return outcome;
-    return { ...outcome, due: clock.now() + backoff(held.attempts[i] ?? 0) };
+function settlements(held: Held, outcomes: readonly Outcome[], options: PumpOptions): readonly Settlement[] {
+  const { clock, backoff, tells, lateAfter = Number.POSITIVE_INFINITY } = options;
+  const late = clock.now() - held.arrived >= lateAfter;
+  return outcomes.map(({ to, result, reply, tells: hopTells }, i): Settlement => {
+    const settled = { to, reply };
+    switch (result) {
+      case "refused":
+        return { ...settled, result: tells?.(held) ? "refused" : "held" };
+      case "deferred": {
+        const due = clock.now() + backoff(held.attempts[i] ?? 0);
+        return { ...settled, result, due, ...(late && { notice: "delayed" }) };
+      }
+      case "delivered":
+        return { ...settled, result, ...(!hopTells && { notice: "relayed" }) };
+      default:
+        return { ...settled, result };
+    }
   });
 }

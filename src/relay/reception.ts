@@ -11,7 +11,8 @@ import type { ServerEvent, ServerSession, ServerSettings } from "../smtp/session
 import { reply } from "../wire/reply.ts";
 import { Acceptor, type Speaker } from "./accept.ts";
 import { decideTurn, type Turn } from "./atrn.ts";
-import { customersDoor } from "./doors.ts";
+import { relayDoor } from "./doors.ts";
+import { startDelivery } from "./etrn.ts";
 import type { DoorSettings, Relay } from "./relay.ts";
 import { drain } from "./turn.ts";
 import { awaitMail } from "./wait.ts";
@@ -33,6 +34,9 @@ const answers = {
   anew: reply(421, "4.7.0", "Call again, and say again who you are"),
   notHere: reply(502, "5.5.1", "Command not available here"),
 } as const;
+
+/** Doors at which customers say who they are. */
+const withLogin: ReadonlySet<DoorSettings["service"]> = new Set(["odmr", "submission"]);
 
 /** A session to come: on which connection, and how it begins. */
 interface Session {
@@ -105,7 +109,7 @@ class Reception {
     if (typeof begins === "object") this.#acquaintance = begins;
     this.#session = (begins === "under TLS" ? renewedServerSession : serverSession)(this.#settings());
     this.#drive = new Drive(this.#session, connection, patience);
-    const recipients = customersDoor(relay.book.customers, relay.spool);
+    const recipients = relayDoor(relay, () => this.#user);
     this.#acceptor = new Acceptor(
       this.#drive,
       recipients,
@@ -169,13 +173,14 @@ class Reception {
       secure: tls !== undefined,
       startTls: this.#door.startTls && tls === undefined && book.tls !== undefined && !known,
       requireTls: this.#door.requireTls,
-      mechanisms: this.#door.service === "odmr" ? this.#mechanisms() : [],
+      mechanisms: withLogin.has(this.#door.service) ? this.#mechanisms() : [],
       sizeLimit: book.messageSize,
       recipientLimit: book.recipients,
       bareLineEnds: this.#door.bareLineEnds,
       owedLimit: OWED,
       ledger: false,
       known,
+      etrn: this.#door.service === "odmr" && [...book.customers].some(({ etrn }) => etrn !== undefined),
       ...(book.wait !== undefined &&
         this.#door.service === "odmr" && { wait: Math.floor(book.wait / 1_000) }),
     };
@@ -224,6 +229,7 @@ class Reception {
       case "atrn":
         return this.#atrn(event.domains);
       case "etrn":
+        return this.#etrn(event.node);
       case "again":
         return this.#session.reply(answers.notHere);
       case "wait":
@@ -311,6 +317,13 @@ class Reception {
     this.#session.reply(decision.reply);
   }
 
+  async #etrn(node: string): Promise<void> {
+    const started = await startDelivery(this.#relay, this.#user!, node);
+    this.#log("info", "delivery asked for", { user: this.#user, node, code: started.reply.code });
+    if (started.delivery !== undefined) this.#relay.meanwhile?.(started.delivery);
+    this.#session.reply(started.reply);
+  }
+
   async #wait(domains: readonly string[], size: number | undefined): Promise<void> {
     if (!this.#mayStay()) return this.#session.shut(answers.anew);
     const stirs = this.#drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
@@ -336,4 +349,9 @@ class Reception {
   }
 }
 
-const greetingOf = { odmr: "ESMTP ODMR", intake: "ESMTP", lmtp: "LMTP" } as const;
+const greetingOf = {
+  odmr: "ESMTP ODMR",
+  intake: "ESMTP",
+  lmtp: "LMTP",
+  submission: "ESMTP submission",
+} as const;

@@ -7,6 +7,7 @@ import type { RecordingSpool } from "../spool/records.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Customers } from "./customers.ts";
+import type { Outbound } from "./outbound.ts";
 
 /** What the operator may change while the relay runs: the next session sees the new ones, a running one keeps its own. */
 export interface Book {
@@ -19,6 +20,8 @@ export interface Book {
   readonly wait?: number;
   /** Offered in spite of its age: fetchmail knows nothing else (RFC 2645 §5.1.2). */
   readonly cramMd5: boolean;
+  /** The way to the world; undefined: mail goes to customers only. */
+  readonly outbound?: Outbound;
 }
 
 export interface Relay {
@@ -30,13 +33,15 @@ export interface Relay {
   /** Told of all that comes into the spool. */
   readonly arrivals: Arrivals;
   readonly book: Book;
+  /** Takes work that goes on when its session has ended: the office waits for it at the end. */
+  readonly meanwhile?: (work: Promise<void>) => void;
   /** Aborted when the relay is to end: sessions say goodbye, turns send nothing new. */
   readonly stopping: AbortSignal;
 }
 
 /** One door, as it was opened: what the listener's line of the configuration says of it. */
 export interface DoorSettings {
-  readonly service: "odmr" | "intake" | "lmtp";
+  readonly service: "odmr" | "intake" | "lmtp" | "submission";
   /** STARTTLS is offered (where the book has a certificate). */
   readonly startTls: boolean;
   readonly requireTls: boolean;

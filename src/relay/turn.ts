@@ -6,6 +6,7 @@ import { LineError, Talk } from "../net/talk.ts";
 import { isPositive, replyLine } from "../wire/reply.ts";
 import type { Turn } from "./atrn.ts";
 import { afterRefusal } from "./backoff.ts";
+import { canTell } from "./notices.ts";
 import { pump } from "./pump.ts";
 import type { Relay } from "./relay.ts";
 
@@ -50,6 +51,7 @@ export async function drain(
       window: WINDOW,
       most: MOST,
       stopping: relay.stopping,
+      tells: (held) => canTell(held.envelope.from, customer.name, relay.book),
       settled: (_held, _outcomes, tally) => record.progress(tally),
     });
     failure = tally.unanswered > 0 ? "the line was lost" : undefined;

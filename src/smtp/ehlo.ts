@@ -29,6 +29,7 @@ export function ehloReply(settings: ServerSettings): Reply {
     ...(settings.startTls ? ["STARTTLS"] : []),
     ...(settings.mechanisms.length > 0 ? [`AUTH ${settings.mechanisms.join(" ")}`] : []),
     ...ofDoor[settings.service],
+    ...(settings.etrn ? ["ETRN"] : []),
     ...(settings.wait === undefined ? [] : [`XODMRWAIT ${settings.wait}`]),
     ...(settings.ledger ? ["XODMRID"] : []),
     ...(settings.again ? ["XODMRTURN"] : []),

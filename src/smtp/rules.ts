@@ -134,7 +134,7 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     STARTTLS: "open",
     AUTH: "open",
     ATRN: "known",
-    ETRN: "shut",
+    ETRN: "known",
     XODMRWAIT: "known",
     XODMRTURN: "shut",
   },
@@ -227,9 +227,10 @@ export function refusalOf(verb: Verb, { settings, state, known }: Standing): Rep
 }
 
 /** What an operator or a customer may switch off: then it is neither listed in EHLO nor obeyed. */
-function offered(verb: Verb, { startTls, mechanisms, wait, again, known }: ServerSettings): boolean {
+function offered(verb: Verb, { startTls, mechanisms, wait, again, etrn, known }: ServerSettings): boolean {
   if (verb === "STARTTLS") return startTls;
   if (verb === "XODMRWAIT") return wait !== undefined;
+  if (verb === "ETRN") return etrn === true;
   if (verb === "XODMRTURN") return again === true;
   return verb !== "AUTH" || mechanisms.length > 0 || known === true;
 }

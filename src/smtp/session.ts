@@ -54,6 +54,8 @@ export interface ServerSettings {
   readonly again?: boolean;
   /** What is taken at this time of day is at most so large, in octets: announce XODMRLIMIT. */
   readonly limit?: number;
+  /** Some customer may start the delivery of its mail by ETRN (RFC 1985): announce it. */
+  readonly etrn?: boolean;
   /** The peer proved who it is in an earlier session on this very connection (XODMRTURN). */
   readonly known?: boolean;
 }

@@ -15,7 +15,6 @@ import type {
   LeaseWish,
   MailFacts,
   Settling,
-  StoredBody,
 } from "./store.ts";
 import { HERE, laneOf, type Work } from "./work.ts";
 

@@ -236,7 +236,14 @@ describe("ATRN", () => {
     },
     {
       name: "within a transaction",
-      talk: [...known, ...from, ...to("ann@work.test"), "C: ATRN", "P: 503 5.5.1 *"],
+      talk: [
+        ...known,
+        "C: MAIL FROM:<bob@example.org>",
+        "P: 250 *",
+        ...to("ann@work.test"),
+        "C: ATRN",
+        "P: 503 5.5.1 *",
+      ],
     },
   ];
   for (const { name, talk, settings } of untimely)
