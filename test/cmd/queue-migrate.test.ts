@@ -25,9 +25,15 @@ test("a spool is moved with ids, states and history, and moving it again moves n
       ...{ code: 0, err: "" },
       said: { entries: 6, moved: 6, left: 0, passes: 2, damaged: 0, verified: true },
     });
-    for (const words of [["list", "--json"], ["history", "--json"], ["cat", ids[2] ?? ""], ["verify"]]) {
+    const looks: readonly (readonly string[])[] = [
+      ["list", "--json"],
+      ["history", "--json"],
+      ["cat", ids[2] ?? ""],
+      ["verify"],
+    ];
+    for (const words of looks) {
       const [before, after] = [await queue(...words), await queue(...words, "--spool", to)];
-      assert.deepEqual(sorted(after.out), sorted(before.out), words[0]);
+      assert.deepEqual(sorted(after.out), sorted(before.out), words.join(" "));
     }
     const again = await migrate();
     assert.deepEqual([again.code, again.said.moved, again.said.entries], [0, 0, 6]);
