@@ -2,6 +2,7 @@
 // A new file is durable after its own sync and its folder's: forget the second and a crash forgets the name.
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rmdir, stat, statfs, unlink } from "node:fs/promises";
+import { passed } from "./memory.ts";
 
 /** A file that is being written; only its maker knows it. */
 export interface NewFile {
@@ -60,6 +61,7 @@ export const systemFiles: Files = {
         const { bytesRead, buffer } = await handle.read(new Uint8Array(PIECE), 0, PIECE, at);
         if (bytesRead === 0) return;
         at += bytesRead;
+        passed(bytesRead);
         yield buffer.subarray(0, bytesRead);
       }
     } finally {
@@ -100,6 +102,7 @@ class SystemFile implements NewFile {
       const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at);
       at += bytesWritten;
     }
+    passed(bytes.length);
   }
 
   sync(): Promise<void> {
