@@ -20,10 +20,69 @@ export interface BodyReader {
   readonly refusal: Reply;
 }
 
+/** What BDAT said. */
+export interface Announced {
+  readonly size: number;
+  readonly last: boolean;
+}
+
 type Limits = Pick<ServerSettings, "sizeLimit" | "bareLineEnds">;
 
+/** The bodies of a session, one after another: who reads the octets that come next. */
+export class Bodies {
+  readonly #limits: Limits;
+  /** The chunk that was announced last; undefined: the body comes after DATA. */
+  #announced: Announced | undefined;
+  /** What a body by BDAT has come to; lives from its first chunk to LAST. */
+  #chunks: PlainReader | undefined;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** Octets of the chunk that was announced last. */
+  get size(): number {
+    return this.#announced?.size ?? 0;
+  }
+
+  /** The body that is asked about comes by BDAT. */
+  get chunked(): boolean {
+    return this.#announced !== undefined;
+  }
+
+  data(): void {
+    this.#announced = undefined;
+  }
+
+  /** BDAT. @returns who reads the chunk; undefined: a body begins, and must be asked about */
+  chunk(announced: Announced): BodyReader | undefined {
+    this.#announced = announced;
+    return this.#chunks && new Chunk(announced, this.#chunks, this.#limits);
+  }
+
+  /** The body that was asked about may come. */
+  admit(): BodyReader {
+    if (this.#announced === undefined) return new DottedBody(this.#limits);
+    this.#chunks = new PlainReader(this.#limits.bareLineEnds);
+    return new Chunk(this.#announced, this.#chunks, this.#limits);
+  }
+
+  /** It may not: a chunk's octets come all the same. @returns who reads them; undefined: none come */
+  refuse(refusal: Reply): BodyReader | undefined {
+    return this.#announced && this.skip(this.#announced, refusal);
+  }
+
+  skip(announced: Announced, refusal: Reply): BodyReader {
+    return new Chunk(announced, refusal, this.#limits);
+  }
+
+  end(): void {
+    this.#chunks = undefined;
+  }
+}
+
 /** A body after DATA. */
-export class DottedBody implements BodyReader {
+class DottedBody implements BodyReader {
   readonly refusal = say.tooBig;
   readonly #reader: DotReader;
   readonly #limits: Limits;
@@ -50,29 +109,21 @@ export class DottedBody implements BodyReader {
   }
 }
 
-/** What a body by BDAT has come to so far; lives from its first chunk to LAST. */
-export type Chunks = PlainReader;
-
-export const newChunks = ({ bareLineEnds }: Limits): Chunks => new PlainReader(bareLineEnds);
-
 /** One chunk of a body. */
-export class Chunk implements BodyReader {
-  refusal = say.tooBig;
-  readonly #chunks: Chunks | undefined;
+class Chunk implements BodyReader {
+  readonly refusal: Reply;
+  readonly #chunks: PlainReader | undefined;
   readonly #last: boolean;
   readonly #limits: Limits;
   #left: number;
   #refused = false;
 
-  /** @param chunks the body that it belongs to; undefined: its octets are read for nothing */
-  constructor(
-    { size, last }: { readonly size: number; readonly last: boolean },
-    chunks: Chunks | undefined,
-    limits: Limits,
-  ) {
+  /** @param body what it belongs to; a Reply: its octets are read for nothing, and this is the answer */
+  constructor({ size, last }: Announced, body: PlainReader | Reply, limits: Limits) {
     this.#left = size;
     this.#last = last;
-    this.#chunks = chunks;
+    this.#chunks = "code" in body ? undefined : body;
+    this.refusal = "code" in body ? body : say.tooBig;
     this.#limits = limits;
   }
 

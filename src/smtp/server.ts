@@ -5,7 +5,7 @@ import { encodeBase64 } from "../wire/base64.ts";
 import type { Command } from "../wire/command.ts";
 import { Inbox } from "../wire/inbox.ts";
 import { isPositive, type Reply, reply } from "../wire/reply.ts";
-import { type BodyReader, Chunk, type Chunks, DottedBody, newChunks } from "./body.ts";
+import { Bodies, type BodyReader } from "./body.ts";
 import { CommandReader } from "./commands.ts";
 import { beyondEhlo, ehloReply } from "./ehlo.ts";
 import { ReplyQueue } from "./replies.ts";
@@ -21,15 +21,17 @@ type Phase =
 /** A command of these verbs. */
 type Given<V extends Command["verb"]> = Extract<Command, { readonly verb: V }>;
 
-/** The unanswered question, and the command it is about. */
-type Question = "mail" | "rcpt" | "body" | "auth" | "etrn" | "wait" | Turning;
+/** An event that wants an answer before there is another. */
+type Question = Extract<
+  ServerEvent,
+  { readonly type: "mail" | "rcpt" | "body" | "auth" | "response" | "etrn" | "wait" | Turning }
+>;
 
-/** Questions whose success turns the line. */
+/** Questions whose success turns the line: nothing may have come behind them, nor may anything come before the answer. */
 type Turning = "starttls" | "atrn" | "again";
-const turning: ReadonlySet<string> = new Set<Turning>(["starttls", "atrn", "again"]);
+const turning: ReadonlySet<string | undefined> = new Set<Turning>(["starttls", "atrn", "again"]);
 
 const commands: Phase = { is: "commands" };
-const said: Readonly<Record<Turning, string>> = { starttls: "STARTTLS", atrn: "ATRN", again: "XODMRTURN" };
 
 /** A session for a peer that just connected: greet() it. */
 export function serverSession(settings: ServerSettings): ServerSession {
@@ -48,14 +50,11 @@ class Server implements ServerSession {
   readonly #replies = new ReplyQueue();
   readonly #events: ServerEvent[] = [];
   readonly #transaction = new Transaction();
+  readonly #bodies: Bodies;
   #phase: Phase;
-  #question: Question | undefined;
+  #question: Question["type"] | undefined;
   /** A command that was parsed and has to wait until nothing is owed. */
   #head: Command | undefined;
-  /** The BDAT whose body is being asked for. */
-  #chunk: { readonly size: number; readonly last: boolean } | undefined;
-  /** Reads the chunks of a body; lives from the first BDAT to LAST. */
-  #chunks: Chunks | undefined;
   #known: boolean;
   #noMore = false;
   #tokens = 0;
@@ -64,6 +63,7 @@ class Server implements ServerSession {
 
   constructor(settings: ServerSettings, phase: Phase) {
     this.#settings = settings;
+    this.#bodies = new Bodies(settings);
     this.#phase = phase;
     this.#known = settings.known === true;
   }
@@ -109,7 +109,7 @@ class Server implements ServerSession {
     const question = this.#question;
     this.#question = undefined;
     if (question === "body") return this.#refuseBody(answer);
-    if (isPositive(answer) && turning.has(question ?? "")) return this.#turn(answer);
+    if (isPositive(answer) && turning.has(question)) return this.#turn(answer);
     if (isPositive(answer) && question === "mail") this.#transaction.sent();
     if (isPositive(answer) && question === "rcpt") this.#addRecipient();
     this.#replies.add(answer);
@@ -117,14 +117,9 @@ class Server implements ServerSession {
 
   proceed(): void {
     this.#question = undefined;
-    if (this.#chunk === undefined) {
-      this.#phase = { is: "body", reader: new DottedBody(this.#settings) };
-      this.#replies.add(say.goAhead);
-    } else {
-      this.#chunks = newChunks(this.#settings);
-      this.#transaction.chunked();
-      this.#phase = { is: "body", reader: new Chunk(this.#chunk, this.#chunks, this.#settings) };
-    }
+    this.#phase = { is: "body", reader: this.#bodies.admit() };
+    if (this.#bodies.chunked) this.#transaction.chunked();
+    else this.#replies.add(say.goAhead);
   }
 
   challenge(bytes: Uint8Array): void {
@@ -196,13 +191,13 @@ class Server implements ServerSession {
       state: this.#transaction.state,
       known: this.#known,
     });
-    if (refusal === undefined) this.#obey(command);
-    else if (command.verb === "BDAT") this.#skipChunk(command, refusal);
-    else this.#replies.add(refusal);
+    if (command.verb === "BDAT") this.#bdat(command, refusal);
+    else if (refusal !== undefined) this.#replies.add(refusal);
+    else this.#obey(command);
     return true;
   }
 
-  #obey(command: Command): void {
+  #obey(command: Exclude<Command, Given<"BDAT">>): void {
     switch (command.verb) {
       case "EHLO":
       case "HELO":
@@ -213,10 +208,8 @@ class Server implements ServerSession {
       case "RCPT":
         return this.#rcpt(command);
       case "DATA":
-        this.#chunk = undefined;
-        return this.#ask("body", { type: "body", by: "DATA" });
-      case "BDAT":
-        return this.#bdat(command);
+        this.#bodies.data();
+        return this.#ask({ type: "body", by: "DATA" });
       case "RSET":
         if (this.#transaction.open) this.#drop("asked");
         return this.#replies.add(say.ok);
@@ -228,31 +221,31 @@ class Server implements ServerSession {
       case "QUIT":
         return this.#quit();
       case "STARTTLS":
-        return this.#askAlone("starttls", { type: "starttls" });
+        return this.#askAlone(command.verb, { type: "starttls" });
       case "AUTH":
         return this.#auth(command);
       case "ATRN":
-        return this.#askAlone("atrn", { type: "atrn", domains: command.domains });
+        return this.#askAlone(command.verb, { type: "atrn", domains: command.domains });
       case "ETRN":
-        return this.#ask("etrn", { type: "etrn", node: command.node });
+        return this.#ask({ type: "etrn", node: command.node });
       case "XODMRWAIT":
-        return this.#ask("wait", { type: "wait", domains: command.domains, size: command.size });
+        return this.#ask({ type: "wait", domains: command.domains, size: command.size });
       case "XODMRTURN":
-        return this.#askAlone("again", { type: "again" });
+        return this.#askAlone(command.verb, { type: "again" });
       default:
         command satisfies never;
     }
   }
 
-  #ask(question: Question, event: ServerEvent): void {
-    this.#question = question;
-    this.#events.push(event);
+  #ask(question: Question): void {
+    this.#question = question.type;
+    this.#events.push(question);
   }
 
-  /** Asks what may turn the line: nothing may stand behind it. */
-  #askAlone(question: Turning, event: ServerEvent): void {
-    if (this.#inbox.length === 0) this.#ask(question, event);
-    else this.#fail(`octets behind ${said[question]}`, say.acrossTheTurn);
+  /** Asks what may turn the line. */
+  #askAlone(verb: string, question: Question): void {
+    if (this.#inbox.length === 0) this.#ask(question);
+    else this.#fail(`octets behind ${verb}`, say.acrossTheTurn);
   }
 
   #greeted({ verb, name }: Given<"EHLO" | "HELO" | "LHLO">): void {
@@ -268,13 +261,13 @@ class Server implements ServerSession {
     const refusal = beyondEhlo(from, parameters, this.#settings);
     if (refusal !== undefined) return this.#replies.add(refusal);
     this.#transaction.prepare(parameters);
-    this.#ask("mail", { type: "mail", from, parameters });
+    this.#ask({ type: "mail", from, parameters });
   }
 
   #rcpt({ to, parameters }: Given<"RCPT">): void {
     const refusal = this.#transaction.refusalOf(to, this.#settings.recipientLimit);
     if (refusal !== undefined) return this.#replies.add(refusal);
-    this.#ask("rcpt", { type: "rcpt", to, parameters });
+    this.#ask({ type: "rcpt", to, parameters });
   }
 
   #addRecipient(): void {
@@ -285,7 +278,7 @@ class Server implements ServerSession {
   #auth({ mechanism, initial }: Given<"AUTH">): void {
     if (this.#known) return this.#replies.add(say.authAlready);
     if (!this.#settings.mechanisms.includes(mechanism)) return this.#replies.add(say.badMechanism);
-    this.#ask("auth", { type: "auth", mechanism, initial });
+    this.#ask({ type: "auth", mechanism, initial });
   }
 
   #readResponse(): boolean {
@@ -293,9 +286,9 @@ class Server implements ServerSession {
     if (heard === undefined) return false;
     this.#phase = commands;
     if (heard === "bad") this.#replies.add(say.badBase64);
-    else if (heard === "gave up") this.#ask("auth", { type: "response", bytes: undefined });
+    else if (heard === "gave up") this.#ask({ type: "response", bytes: undefined });
     else if ("fault" in heard) this.#fail(heard.fault, heard.farewell);
-    else this.#ask("auth", { type: "response", bytes: heard });
+    else this.#ask({ type: "response", bytes: heard });
     return true;
   }
 
@@ -315,13 +308,14 @@ class Server implements ServerSession {
 
   // ---- bodies ----
 
+  /** A refused DATA ends its transaction; after a refused BDAT more chunks may follow, and only RSET is certain. */
   #refuseBody(answer: Reply): void {
-    const chunk = this.#chunk;
-    // A refused DATA ends its transaction; after a refused BDAT more chunks may follow, and only RSET is certain.
-    if (chunk === undefined) {
+    const reader = this.#bodies.refuse(answer);
+    if (reader !== undefined) this.#phase = { is: "body", reader };
+    else {
       this.#transaction.end();
       this.#replies.add(answer);
-    } else this.#skipChunk(chunk, answer);
+    }
   }
 
   /** False: more octets are needed. */
@@ -344,37 +338,29 @@ class Server implements ServerSession {
 
   #endOfBody(step: "received" | "whole" | "bare" | "refused", refusal: Reply): void {
     if (step === "received")
-      return this.#replies.add(reply(250, "2.0.0", `${this.#chunk?.size ?? 0} octets received`));
+      return this.#replies.add(reply(250, "2.0.0", `${this.#bodies.size} octets received`));
     if (step === "whole") return this.#complete();
     if (step === "bare") return this.#fail("a bare CR or LF in a body", say.bareLineEnd);
     this.#transaction.spoil();
-    this.#chunks = undefined;
+    this.#bodies.end();
     this.#replies.add(refusal);
   }
 
-  #bdat({ size, last }: Given<"BDAT">): void {
+  #bdat({ size, last }: Given<"BDAT">, refusal: Reply | undefined): void {
     if (size > this.#settings.sizeLimit) return this.#fail("a chunk over the size limit", say.tooBig);
     // A large body may come in thousands of chunks; the size limit bounds them, if they are not empty.
-    if (size > 0) this.#commands.fruitful();
-    this.#chunk = { size, last };
-    if (this.#chunks === undefined) return this.#ask("body", { type: "body", by: "BDAT" });
-    this.#phase = { is: "body", reader: new Chunk(this.#chunk, this.#chunks, this.#settings) };
-  }
-
-  /** Reads the announced octets for nothing, then says why. */
-  #skipChunk(announced: { readonly size: number; readonly last: boolean }, refusal: Reply): void {
-    if (announced.size > this.#settings.sizeLimit)
-      return this.#fail("a chunk over the size limit", say.tooBig);
-    const reader = new Chunk(announced, undefined, this.#settings);
-    reader.refusal = refusal;
-    this.#phase = { is: "body", reader };
+    if (size > 0 && refusal === undefined) this.#commands.fruitful();
+    const announced = { size, last };
+    const reader = refusal ? this.#bodies.skip(announced, refusal) : this.#bodies.chunk(announced);
+    if (reader === undefined) this.#ask({ type: "body", by: "BDAT" });
+    else this.#phase = { is: "body", reader };
   }
 
   #complete(): void {
     const token = ++this.#tokens;
     this.#replies.owe(token);
     this.#events.push({ type: "complete", token });
-    this.#chunks = undefined;
+    this.#bodies.end();
     this.#transaction.end();
     this.#commands.fruitful();
   }
@@ -385,7 +371,7 @@ class Server implements ServerSession {
   #drop(why: Extract<ServerEvent, { type: "reset" }>["why"]): void {
     const heard = this.#events.filter((event) => event.type !== "octets");
     this.#events.splice(0, Number.POSITIVE_INFINITY, ...heard, { type: "reset", why });
-    this.#chunks = undefined;
+    this.#bodies.end();
     this.#transaction.end();
   }
 
