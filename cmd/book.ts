@@ -11,22 +11,31 @@ import { Customers } from "../src/relay/customers.ts";
 import type { Book } from "../src/relay/relay.ts";
 import { parseVerifier } from "../src/smtp/sasl/verifier.ts";
 
+import { outboundOf } from "./outbound.ts";
+
 type Serve = NonNullable<Config["serve"]>;
 
 /** @throws ConfigError, or the system's error for a file that cannot be read */
 export async function readBook(config: Config, serve: Serve, random: Random): Promise<Book> {
   const people = await Promise.all(serve.customers.map(personOf));
   const secret = await serverSecret(`${config.spool}.secret`, random);
+  const outbound = await outboundOf(config, serve);
   return {
-    customers: new Customers(
-      serve.customers.map(({ recipients, ...rest }) => ({ ...rest, recipients: listOf(recipients) })),
-    ),
+    customers: customersOf(serve),
     credentials: new Credentials(people, { pbkdf2: pbkdf2Sha256, secret }),
     tls: config.tls && (await tlsOf(config.tls, serve)),
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
     cramMd5: serve.auth.cramMd5,
+    ...(outbound && { outbound }),
+    ...(serve.limits.wait > 0 && { wait: serve.limits.wait }),
   };
+}
+
+export function customersOf({ customers }: Pick<Serve, "customers">): Customers {
+  return new Customers(
+    customers.map(({ recipients, ...rest }) => ({ ...rest, recipients: listOf(recipients) })),
+  );
 }
 
 const listOf = (recipients: Customer["recipients"]) => (recipients === "any" ? undefined : recipients);

@@ -98,6 +98,24 @@ const problemChecks: readonly Check[] = [
         };
     }
   },
+  function* keysForOthersDomains({ serve }) {
+    for (const [i, { domains, dkim }] of (serve?.customers ?? []).entries())
+      for (const [j, domain] of (dkim?.domains ?? []).entries())
+        if (!domains.includes(domain))
+          yield {
+            path: [...CUSTOMERS, i, "dkim", "domains", j],
+            message: `${domain} is none of this customer's domains; take it out`,
+          };
+  },
+  function* twoSchedules({ pull }) {
+    for (const [i, { every, schedule }] of (pull?.accounts ?? []).entries())
+      if (every !== undefined && schedule !== undefined)
+        yield {
+          path: [...ACCOUNTS, i, "every"],
+          of: "key",
+          message: "there is a schedule too; take one out",
+        };
+  },
   function* pinAndCa({ pull }) {
     for (const [i, { pin, ca }] of (pull?.accounts ?? []).entries())
       if (pin !== undefined && ca !== undefined)
@@ -134,15 +152,25 @@ const remarkChecks: readonly Check[] = [
   },
   function* passwordsInTheClear({ pull }) {
     for (const [i, { tls, provider }] of (pull?.accounts ?? []).entries())
-      if (tls === "none" && !/^(localhost|127\..*|::1)$/.test(provider.host))
+      if (tls === "none" && !isHere(provider.host))
         yield {
           path: [...ACCOUNTS, i, "tls"],
           message: "mail and login pass in the clear; write starttls or implicit",
         };
   },
+  function* adminInTheClear({ admin }) {
+    if (admin !== undefined && "host" in admin.listen && !isHere(admin.listen.host))
+      yield {
+        path: ["admin", "listen"],
+        message: "the token and the mail pass in the clear; listen on 127.0.0.1 and put TLS before it",
+      };
+  },
 ];
 
 type Named = readonly [name: string, path: Path];
+
+/** Whether a host is this one. */
+const isHere = (host: string): boolean => /^(localhost|127\..*|::1)$/.test(host);
 
 /** All but the first of those with the same name. */
 function* repeated(

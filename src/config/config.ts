@@ -9,6 +9,8 @@ export type Customer = Serve["customers"][number];
 export type Limits = Serve["limits"];
 export type Account = Pull["accounts"][number];
 export type Rule = Account["deliver"][number];
+export type Outbound = NonNullable<Serve["outbound"]>;
+export type Admin = NonNullable<Settings["admin"]>;
 export type Tls = NonNullable<Settings["tls"]>;
 type ListenerSettings = Serve["listen"][number];
 
@@ -43,7 +45,8 @@ function completeListener(listener: ListenerSettings, certified: boolean): Liste
     ...listener,
     tls,
     // Passwords and a customer's mail should not pass in the clear where TLS is to be had; the world's mail may.
-    requireTls: listener.requireTls ?? (service === "odmr" && tls === "starttls"),
+    requireTls:
+      listener.requireTls ?? ((service === "odmr" || service === "submission") && tls === "starttls"),
     networks: listener.networks ?? (service === "lmtp" ? LOOPBACK : []),
   };
 }

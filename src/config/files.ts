@@ -6,7 +6,7 @@ import { fileProblem, secretProblem } from "./secret.ts";
 
 /** What is wrong with them, now. */
 export async function filesWrong(
-  settings: Pick<Settings, "tls" | "pull"> & NamesFiles,
+  settings: Pick<Settings, "tls" | "pull" | "admin"> & NamesFiles,
 ): Promise<readonly Problem[]> {
   const found = await Promise.all(
     [...namedFiles(settings)].map(async ({ path, file, secret }) => {
@@ -20,7 +20,12 @@ export async function filesWrong(
 }
 
 interface NamesFiles {
-  readonly serve?: { readonly customers: NonNullable<Settings["serve"]>["customers"] } | undefined;
+  readonly serve?:
+    | {
+        readonly customers: NonNullable<Settings["serve"]>["customers"];
+        readonly outbound?: NonNullable<Settings["serve"]>["outbound"];
+      }
+    | undefined;
 }
 
 interface NamedFile {
@@ -29,16 +34,27 @@ interface NamedFile {
   readonly secret: boolean;
 }
 
-function* namedFiles({ tls, serve, pull }: Pick<Settings, "tls" | "pull"> & NamesFiles): Iterable<NamedFile> {
+function* namedFiles({
+  tls,
+  serve,
+  pull,
+  admin,
+}: Pick<Settings, "tls" | "pull" | "admin"> & NamesFiles): Iterable<NamedFile> {
   yield* named(["tls"], { certificate: tls?.certificate, key: tls?.key, clientCa: tls?.clientCa });
-  for (const [i, { password }] of (serve?.customers ?? []).entries())
+  for (const [i, { password, dkim }] of (serve?.customers ?? []).entries()) {
     yield* named(["serve", "customers", i, "password"], { file: password?.file }, "secret");
+    yield* named(["serve", "customers", i, "dkim"], { key: dkim?.key });
+  }
+  yield* named(["serve", "outbound"], { passwordFile: serve?.outbound?.passwordFile }, "secret");
+  yield* named(["serve", "outbound"], { ca: serve?.outbound?.ca });
   for (const [i, { password, ca, certificate }] of (pull?.accounts ?? []).entries()) {
     const at = ["pull", "accounts", i];
     yield* named([...at, "password"], { file: password?.file }, "secret");
     yield* named(at, { ca });
     yield* named([...at, "certificate"], { file: certificate?.file, key: certificate?.key });
   }
+  yield* named(["admin", "token"], { file: admin?.token.file }, "secret");
+  yield* named(["admin", "readToken"], { file: admin?.readToken?.file }, "secret");
 }
 
 function* named(

@@ -2,14 +2,8 @@
 // The table of promised keys shrinks as they are built; a key leaves it in the commit that adds it to schema.ts.
 
 const notYet: Readonly<Record<string, string>> = {
-  "serve.outbound": "outgoing mail",
   "pull.outgoing": "outgoing mail",
-  "pull.accounts.every": "schedules; call `odmr pull` from cron or a systemd timer",
-  "pull.accounts.schedule": "schedules; call `odmr pull` from cron or a systemd timer",
-  "pull.accounts.follow": "staying on the line; call `odmr pull` often",
-  "pull.accounts.limit": "limits by time of day; messageSize limits always",
   "pull.accounts.deliver.during": "delivery by time of day",
-  admin: "the admin interface",
 };
 
 /** What to say of a key that its place does not have. @param path with list positions left out */
@@ -24,7 +18,6 @@ export function unknownKey(path: readonly string[], known: readonly string[]): s
 
 /** What to say of a word that is none of those that may stand there. */
 export function wrongWord(word: string, known: readonly string[]): string {
-  if (word === "submission") return unsupported("outgoing mail");
   const meant = closest(word, known);
   return `"${word}" is none of ${known.join(", ")}${meant === undefined ? "; write one of them" : `; did you mean ${meant}?`}`;
 }

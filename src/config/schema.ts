@@ -11,11 +11,14 @@ import {
   file,
   fingerprint,
   hostname,
+  minutes,
   network,
   provider,
   size,
   target,
+  timezone,
 } from "./fields.ts";
+import { outboundIn, sendingIn } from "./outgoing.ts";
 
 /** A configuration file as read: durations in milliseconds, sizes in octets, file names absolute. */
 export type Settings = z.infer<ReturnType<typeof settingsIn>>;
@@ -32,6 +35,9 @@ export function settingsIn(folder: string) {
     tls: tlsIn(folder).optional().describe("The certificate that the listeners show."),
     serve: serveIn(folder).optional().describe("What `odmr serve` does: the relay with a fixed address."),
     pull: pullIn(folder).optional().describe("What `odmr pull` does: the host at home that calls."),
+    admin: adminIn(folder)
+      .optional()
+      .describe("The admin interface: within `odmr serve`, or by itself with `odmr admin-http`."),
   });
 }
 
@@ -51,6 +57,9 @@ const serveIn = (folder: string) =>
       .min(1, "it is empty; write at least one listener")
       .describe("Where to listen."),
     customers: z.array(customerIn(folder)).default([]).describe("Who may call, and for which domains."),
+    outbound: outboundIn(folder)
+      .optional()
+      .describe("How customers' mail to the world leaves; without it none does."),
     limits: limits().prefault({}).describe("What one message, one address and all together may take."),
     auth: z
       .strictObject({
@@ -68,9 +77,9 @@ const serveIn = (folder: string) =>
 const listener = () =>
   z.strictObject({
     service: z
-      .enum(["odmr", "intake", "lmtp"])
+      .enum(["odmr", "intake", "lmtp", "submission"])
       .describe(
-        "odmr: customers call here; intake: SMTP from the world; lmtp: from a mail server beside us.",
+        "odmr: customers call here; intake: SMTP from the world; lmtp: from a mail server beside us; submission: customers send here.",
       ),
     address: endpoint().describe("host:port, [v6]:port or unix:/path."),
     tls: z
@@ -80,7 +89,9 @@ const listener = () =>
     requireTls: z
       .boolean()
       .optional()
-      .describe("Refuse customers and mail before TLS; true for odmr with starttls, else false."),
+      .describe(
+        "Refuse customers and mail before TLS; true for odmr and submission with starttls, else false.",
+      ),
     networks: z
       .array(network())
       .optional()
@@ -125,6 +136,7 @@ const customerIn = (folder: string) =>
         "auto: what the customer announces; bdat: BDAT for foreign ones too; plain: line by line, for fetchmail.",
       ),
     order: z.enum(["oldest", "small"]).default("oldest").describe("What goes first in a turn."),
+    ...sendingIn(folder),
   });
 
 /** A fingerprint alone, `{ fingerprint }`, or `{ name }` for a certificate by tls.clientCa. */
@@ -145,6 +157,11 @@ const limits = () =>
       .min(100, "it must be 100 at least (RFC 5321 §4.5.3.1.8)")
       .default(1000)
       .describe("In one transaction."),
+    wait: duration()
+      .prefault("4m")
+      .describe(
+        "How long a customer stays on the line for one answer; routers forget silent lines after 5 minutes or less.",
+      ),
     connections: count().default(1000).describe("At once, over all listeners."),
     perAddress: count().default(20).describe("At once, from one address."),
   });
@@ -196,6 +213,59 @@ const accountIn = (folder: string) =>
       .min(1, 'it is empty; write [{ match: "*", to: "maildir:/var/mail/{domain}/{local}" }]')
       .describe("Where mail goes; the first rule that matches counts."),
     messageSize: size().prefault("50MiB").describe("The largest message that we take, announced as SIZE."),
+    every: interval()
+      .optional()
+      .describe("How often odmr pull --daemon calls; 15m, if nothing else is said of when."),
+    schedule: z
+      .array(minutes())
+      .min(1, 'it is empty; write ["*/10 8-20 * * 1-5", "0 * * * *"]')
+      .optional()
+      .describe("Instead of every: the minutes in which it calls, as cron has them."),
+    follow: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Stay on the line and take mail the moment it arrives, where the provider is an odmr too; else call by every.",
+      ),
+    timezone: timezone().optional().describe("Whose hours schedule and during mean; without it this host's."),
+    limit: z
+      .strictObject({
+        messageSize: size().describe("Larger mail waits at the provider."),
+        during: minutes().describe(
+          'While this pattern of minutes fits: "* 8-20 * * *" is from 8:00 to 20:59.',
+        ),
+      })
+      .optional()
+      .describe("At some hours take only what is small; the announced SIZE stays what it is."),
+    after: z
+      .array(z.string().min(1, "a word is empty"))
+      .min(1, 'it is empty; write ["/usr/local/bin/called"]')
+      .optional()
+      .describe(
+        "A program to run after each call, as a list of words; ODMR_ACCOUNT, ODMR_RESULT and ODMR_MESSAGES tell it what was.",
+      ),
+    doubles: z
+      .enum(["keep", "remove"])
+      .default("keep")
+      .describe(
+        "The same mail by two relays within a day: keep both, or remove the second (it is logged, and in the history).",
+      ),
+  });
+
+const interval = () =>
+  duration().refine((ms) => ms >= 10_000, "it is too often; write 10s at least (or follow: true)");
+
+const adminIn = (folder: string) =>
+  z.strictObject({
+    listen: endpoint()
+      .prefault("127.0.0.1:8366")
+      .describe("host:port, [v6]:port or unix:/path; keep it on this host, or put TLS before it."),
+    token: passwordIn(folder).describe("A file with the token that may do everything, on one line."),
+    readToken: passwordIn(folder).optional().describe("A file with a token that may only look."),
+    hosts: z
+      .array(hostname())
+      .default([])
+      .describe("Further names under which it is reached, such as the one of a proxy before it."),
   });
 
 const passwordIn = (folder: string) =>

@@ -33,8 +33,8 @@ export interface EtrnHost {
   readonly host: string;
   readonly port: number;
   readonly tls: "starttls" | "implicit" | "none";
-  /** PEM of the CA; undefined: the system's. */
-  readonly ca?: string | undefined;
+  /** The fingerprint of its very certificate; undefined: one by the system's CAs. */
+  readonly pin?: string | undefined;
 }
 
 export class Customers {

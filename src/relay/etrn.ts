@@ -73,8 +73,8 @@ interface Job {
 async function deliver(relay: Relay, { customer, host, claim }: Job): Promise<void> {
   const { hostname, clock, random, log, stopping, book } = relay;
   try {
-    const { ca, ...place } = host;
-    const login = { ...place, hostname, ...(ca !== undefined && { ca }) };
+    const { pin, ...place } = host;
+    const login = { ...place, hostname, ...(pin !== undefined && { pin }) };
     const talk = await logIn(login, {
       random,
       connect: (tls) => dial({ host: host.host, port: host.port, clock, within: REACH, ...(tls && { tls }) }),

@@ -57,6 +57,8 @@ test("a whole configuration becomes one where nothing is left open", () => {
           askAll: false,
           deliver: [{ match: "*", to: { type: "maildir", path: "/etc/odmr/Mail/{local}" } }],
           messageSize: 10_485_760,
+          follow: false,
+          doubles: "keep",
         },
       ],
     },
@@ -106,11 +108,13 @@ test("a whole configuration becomes one where nothing is left open", () => {
       quota: 5 * 2 ** 30,
       compatibility: "plain",
       order: "small",
+      senders: [],
     },
   ]);
   assert.deepEqual(serve.limits, {
     messageSize: 50 * 2 ** 20,
     recipients: 1000,
+    wait: 240_000,
     connections: 1000,
     perAddress: 20,
   });
@@ -153,8 +157,20 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
     /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, clientCa$/,
   ],
   "a promised key that is not built is told to be so": [
-    account("every: 15m"),
-    /^c\.yaml:5:\d+: pull\.accounts\[0\]\.every: it is not supported by this version .*; take it out$/,
+    account("").replace('to: "discard:"', 'to: "discard:", during: "* 8-18 * * *"'),
+    /^c\.yaml:5:\d+: pull\.accounts\[0\]\.deliver\[0\]\.during: it is not supported by this version .*; take it out$/,
+  ],
+  "hours that are none, a zone that is none, and two ways to say when are told": [
+    account(
+      'schedule: ["99 * * * *"], every: 15m, timezone: Mars/Base, user: a, password: { file: b }, limit: { messageSize: 1MiB, during: "8-20" }',
+    ),
+    /schedule\[0\]: "99 \* \* \* \*" is no pattern of minutes; write/,
+    /timezone: "Mars\/Base" is no time zone; write/,
+    /limit\.during: "8-20" is no pattern of minutes; write/,
+  ],
+  "an interval and hours together are told": [
+    account('schedule: ["0 * * * *"], every: 15m, user: a, password: { file: b }'),
+    /every: there is a schedule too; take one out$/,
   ],
   "broken YAML is told with its place": [relay("tls: {a: b\n"), /^c\.yaml:[34]:\d+: this is no YAML: /],
   "an alias that leads nowhere is told": ["hostname: *a\n", /^c\.yaml: this is no YAML: Unresolved alias/],
