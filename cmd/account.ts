@@ -7,6 +7,7 @@ import { readSecret } from "../src/config/secret.ts";
 import type { Target } from "../src/config/target.ts";
 import type { AccountUri } from "../src/config/uri.ts";
 import type { Account } from "../src/relay/call.ts";
+import type { Timing } from "../src/relay/schedule.ts";
 
 /** An account with what happens to its mail. */
 export interface Plan {
@@ -14,34 +15,64 @@ export interface Plan {
   /** What ATRN asks for; none: all. */
   readonly ask: readonly string[];
   readonly deliver: readonly { readonly match: string; readonly to: Target }[];
+  /** When it is called by itself. */
+  readonly timing: Timing & { readonly follow: boolean };
+  /** What is run after each call. */
+  readonly after: readonly string[] | undefined;
+  /** The same for two plans that are the same. */
+  readonly stamp: string;
 }
+
+/** How often an account is called of which nothing is said. */
+const USUALLY = 15 * 60_000;
 
 /** @throws ConfigError, or the system's error for a file that cannot be read */
 export async function planOf(settings: Settings, config: Config): Promise<Plan> {
-  const { provider, certificate, ca, pin, password } = settings;
+  const account = await accountOf(settings, config);
   return {
-    account: {
-      name: settings.name,
-      host: provider.host,
-      port: provider.port,
-      tls: settings.tls,
-      user: settings.user ?? settings.name,
-      hostname: settings.hostname ?? config.hostname,
-      messageSize: settings.messageSize,
-      domains: settings.domains,
-      ...(password && { password: await readSecret(password.file) }),
-      ...(ca !== undefined && { ca: await readFile(ca, "utf8") }),
-      ...(pin !== undefined && { pin }),
-      ...(certificate && {
-        certificate: {
-          certificate: await readFile(certificate.file, "utf8"),
-          key: await readFile(certificate.key, "utf8"),
-        },
-      }),
-    },
+    account,
     ask: settings.askAll ? [] : settings.domains,
     deliver: settings.deliver,
+    timing: timingOf(settings),
+    after: settings.after,
+    stamp: JSON.stringify([settings, account]),
   };
+}
+
+async function accountOf(settings: Settings, config: Config): Promise<Account> {
+  const { provider, certificate, ca, pin, password } = settings;
+  return {
+    name: settings.name,
+    host: provider.host,
+    port: provider.port,
+    tls: settings.tls,
+    user: settings.user ?? settings.name,
+    hostname: settings.hostname ?? config.hostname,
+    messageSize: settings.messageSize,
+    domains: settings.domains,
+    doubles: settings.doubles,
+    ...(settings.limit && { largest: await largestOf(settings.limit, settings.timezone) }),
+    ...(password && { password: await readSecret(password.file) }),
+    ...(ca !== undefined && { ca: await readFile(ca, "utf8") }),
+    ...(pin !== undefined && { pin }),
+    ...(certificate && {
+      certificate: {
+        certificate: await readFile(certificate.file, "utf8"),
+        key: await readFile(certificate.key, "utf8"),
+      },
+    }),
+  };
+}
+
+function timingOf({ every, schedule, timezone, follow }: Settings): Plan["timing"] {
+  return { every: schedule === undefined ? (every ?? USUALLY) : undefined, schedule, timezone, follow };
+}
+
+/** Patterns of minutes are read by what is loaded only where they are used. */
+async function largestOf({ messageSize, during }: NonNullable<Settings["limit"]>, timezone?: string) {
+  const { windowOf } = await import("../src/relay/schedule.ts");
+  const open = windowOf(during, timezone);
+  return (now: number) => (open(now) ? messageSize : undefined);
 }
 
 export interface UriOptions {
@@ -71,6 +102,9 @@ export async function planOfUri(uri: AccountUri, options: UriOptions): Promise<P
     },
     ask: uri.domains,
     deliver: [{ match: "*", to: target }],
+    timing: { every: USUALLY, follow: false },
+    after: undefined,
+    stamp: uriName(uri),
   };
 }
 

@@ -5,28 +5,18 @@ import { ConfigError } from "../src/config/error.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { parseFingerprint } from "../src/config/names.ts";
 import { parseTarget, TargetError } from "../src/config/target.ts";
-import { formatSize, parseSize } from "../src/config/units.ts";
+import { parseSize } from "../src/config/units.ts";
 import { isAccountUri, parseAccountUri, UriError } from "../src/config/uri.ts";
-import type { Delivery } from "../src/delivery/delivery.ts";
-import { sorted } from "../src/delivery/sorted.ts";
-import { dial } from "../src/net/dial.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
-import { pbkdf2Sha256 } from "../src/platform/hash.ts";
 import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
-import type { Caller } from "../src/relay/call.ts";
-import { CallError } from "../src/relay/callerror.ts";
-import { distribute } from "../src/relay/distribute.ts";
-import { runNotedErrand } from "../src/relay/errand.ts";
 import { openSpool } from "../src/spool/open.ts";
-import type { RecordingSpool } from "../src/spool/records.ts";
 import { type Plan, planOf, planOfUri, uriSpool } from "./account.ts";
-import { describe, type Status, status, statusOf, UsageError } from "./exit.ts";
+import { deskOf, type Report, runPlan, sentence } from "./errand.ts";
+import { UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
 import { logOf } from "./log.ts";
-import { progressOf } from "./progress.ts";
-import { deliveryTo, type TargetTools, targetProblem } from "./targets.ts";
 
 interface PullFlags extends CommonFlags {
   readonly to?: string;
@@ -36,25 +26,31 @@ interface PullFlags extends CommonFlags {
   readonly spool?: string;
   readonly messageSize?: number;
   readonly json: boolean;
-}
-
-/** What became of one account's errand; `--json` prints it as it is. */
-interface Report {
-  readonly account: string;
-  readonly result: "mail" | "no mail" | "failed";
-  readonly messages: number;
-  readonly octets: number;
-  readonly delivered: number;
-  readonly deferred: number;
-  readonly refused: number;
-  readonly status: Status;
-  readonly error?: string;
+  readonly daemon: boolean;
+  readonly follow: boolean;
+  readonly now: boolean;
 }
 
 export const pullCommand = buildCommand<PullFlags, string[], Context>({
   async func(flags, ...names) {
     const log = logOf(flags, systemClock);
+    const print = (report: Report): void => {
+      this.process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : `${sentence(report)}\n`);
+    };
+    const tell = (report: Report): void => {
+      print(report);
+      this.process.exitCode ||= report.status;
+    };
+    const { daemon, follow, now } = flags;
+    if (Number(daemon) + Number(follow) + Number(now) > 1) fail("one of --daemon, --follow and --now");
     const { plans, spoolPath } = await plansOf(flags, names);
+    const control = `${spoolPath}.control`;
+    if (now) {
+      const { askDaemon } = await import("./daemon.ts");
+      const accounts = plans.map(({ account }) => account.name);
+      for await (const report of askDaemon(control, accounts)) tell(report);
+      return;
+    }
     const spool = await openSpool({
       path: spoolPath,
       clock: systemClock,
@@ -65,14 +61,17 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
       actor: "pull",
     });
     try {
-      for (const plan of plans) {
-        const report = await run(plan, spool, log);
-        this.process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : `${sentence(report)}\n`);
-        this.process.exitCode ||= report.status;
-      }
+      if (daemon || follow) {
+        const { runDaemon } = await import("./daemon.ts");
+        const timed = (all: readonly Plan[]) => (follow ? all.map(following) : all);
+        const reload = async () => timed((await plansOf(flags, names)).plans);
+        const told = follow ? print : (report: Report) => logCall(report, log);
+        await runDaemon({ plans: timed(plans), reload, spool, control, log, told });
+      } else for (const plan of plans) tell((await runPlan(deskOf(plan, spool, log))).report);
     } finally {
       await spool.close();
     }
+    if (daemon || follow) process.exit(0);
   },
   parameters: {
     positional: {
@@ -98,6 +97,9 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
         brief: "The largest message to take, with an odmr:// address (50MiB)",
       },
       json: switchFlag("One JSON object for each account"),
+      daemon: switchFlag("Call by the accounts' schedules, until told to end"),
+      follow: switchFlag("Stay on the line, and take mail the moment it arrives"),
+      now: switchFlag("Have the running daemon call now, and wait for what comes of it"),
     },
   },
   docs: {
@@ -107,17 +109,29 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
         "takes the mail into the spool and delivers it to the targets. A message comes once, however often a line breaks.\n\n" +
         "Exit status: 0 done, also without mail · 69 no provider there · 75 try again later, or a target could not take\n" +
         "something now (it waits in the spool) · 76 the provider broke the protocol · 77 refused: login, certificate or\n" +
-        "domain · 78 configuration.",
+        "domain · 78 configuration.\n\n" +
+        "A daemon ends within ten seconds at SIGTERM, reads its configuration anew at SIGHUP, and calls at once at SIGUSR1.",
       {
         "odmr pull": "all accounts of the configuration",
         "odmr pull vps": "one of them",
         "odmr pull --json": "for scripts",
+        "odmr pull --daemon": "for systemd: by the schedules of the configuration (every, schedule, follow)",
+        "odmr pull --now": "wake that daemon, with the same report and exit status as a call",
+        "odmr pull --follow vps": "stay on the line of one account and print what comes",
         "odmr pull odmr://home@relay.example.net/example.org --to maildir:/var/mail/{local} --password-file home.secret":
           "without a configuration",
       },
     ),
   },
 });
+
+function following(plan: Plan): Plan {
+  return { ...plan, timing: { ...plan.timing, follow: true } };
+}
+
+function logCall({ account, result, messages, error }: Report, log: Log): void {
+  log.log(error === undefined ? "info" : "warn", "called", { account, result, messages, why: error });
+}
 
 function sizeOf(text: string): number {
   return parseSize(text) ?? fail(`"${text}" is no size; write 50MiB`);
@@ -172,103 +186,4 @@ async function planFor(text: string, flags: PullFlags, words: number) {
     if (error instanceof UriError || error instanceof TargetError) fail(error.message);
     throw error;
   }
-}
-
-/** One account: are its targets there, what waits since the last time, the call, and what it brought. */
-async function run(plan: Plan, spool: RecordingSpool, log: Log): Promise<Report> {
-  const { account, ask, deliver } = plan;
-  const tools: TargetTools = { hostname: account.hostname, clock: systemClock, random: systemRandom };
-  const report: Report = {
-    account: account.name,
-    result: "no mail",
-    messages: 0,
-    octets: 0,
-    delivered: 0,
-    deferred: 0,
-    refused: 0,
-    status: status.ok,
-  };
-  const problem = await problemOf(plan, tools);
-  if (problem !== undefined)
-    return { ...report, result: "failed", status: status.tempFail, error: `no call was made: ${problem}` };
-
-  const delivery = sorted(deliver.map(({ match, to }) => ({ match, delivery: deliveryTo(to, tools) })));
-  const progress = progressOf(account.name);
-  try {
-    const before = await hand(plan, delivery, spool, log);
-    const caller: Caller = {
-      dial: dialProvider,
-      spool,
-      clock: systemClock,
-      random: systemRandom,
-      log,
-      pbkdf2: pbkdf2Sha256,
-      progress: progress.update,
-    };
-    const called = await runNotedErrand(account, ask, { ...caller, records: spool.records }).then(
-      (taken) => ({ taken }),
-      (error: unknown) => ({ error, taken: error instanceof CallError ? error.taken : undefined }),
-    );
-    progress.end();
-    const after = await hand(plan, delivery, spool, log);
-    const { messages, octets } = called.taken ?? report;
-    const tally = {
-      delivered: before.delivered + after.delivered,
-      deferred: after.deferred,
-      refused: before.refused + after.refused,
-    };
-    const done: Report = { ...report, messages, octets, ...tally, result: messages > 0 ? "mail" : "no mail" };
-    if ("error" in called)
-      return {
-        ...done,
-        result: "failed",
-        status: statusOf(called.error),
-        error: describe(called.error, false),
-      };
-    return tally.deferred + tally.refused > 0 ? { ...done, status: status.tempFail } : done;
-  } finally {
-    progress.end();
-    await delivery.close();
-  }
-}
-
-/** For a name, an address and a handshake together. */
-const DIAL_WITHIN = 60_000;
-
-const dialProvider: Caller["dial"] = ({ host, port }, tls) =>
-  dial({ host, port, clock: systemClock, within: DIAL_WITHIN, ...(tls && { tls }) });
-
-async function problemOf({ deliver }: Plan, tools: TargetTools): Promise<string | undefined> {
-  for (const { to } of deliver) {
-    const problem = await targetProblem(to, tools);
-    if (problem !== undefined) return problem;
-  }
-  return undefined;
-}
-
-async function hand({ account }: Plan, delivery: Delivery, spool: RecordingSpool, log: Log) {
-  const tally = await distribute({
-    account: account.name,
-    delivery,
-    spool,
-    clock: systemClock,
-    random: systemRandom,
-    log,
-  });
-  return tally === "nothing" ? { delivered: 0, deferred: 0, refused: 0 } : tally;
-}
-
-function sentence({ account, error, messages, octets, delivered, deferred, refused }: Report): string {
-  const came =
-    messages === 0
-      ? "no mail"
-      : `${messages} ${messages === 1 ? "message" : "messages"} (${formatSize(octets)})`;
-  const parts = [
-    ...(error === undefined || messages > 0 ? [came] : []),
-    ...(delivered > 0 ? [`${delivered} delivered`] : []),
-    ...(deferred > 0 ? [`${deferred} to be tried again`] : []),
-    ...(refused > 0 ? [`${refused} refused by the target and held`] : []),
-    ...(error === undefined ? [] : [error.replace(/^odmr: /, "")]),
-  ];
-  return `${account}: ${parts.join(", ")}`;
 }

@@ -57,6 +57,8 @@ serve:
   limits:
     messageSize: 50MiB
     recipients: 1000
+    #? serve.limits.wait
+    wait: 4m
     connections: 1000
     perAddress: 20
 
@@ -64,7 +66,7 @@ serve:
     #? serve.auth.cramMd5
     cramMd5: true
 `,
-  home: `# The host at home: calls the relay, takes the mail and hands it on. Run it with: odmr pull
+  home: `# The host at home: calls the relay, takes the mail and hands it on. Run it with: odmr pull (once), or odmr pull --daemon
 # What must be yours is marked with <--; check the file with: odmr check
 
 #? hostname
@@ -99,6 +101,23 @@ pull:
       deliver:
         # - { match: "sales@example.org", to: "lmtp://127.0.0.1:24" }
         - { match: "*", to: "maildir:/var/mail/{domain}/{local}" }   # <--
+
+      # When odmr pull --daemon calls; odmr pull alone calls once.
+      #? pull.accounts.follow
+      follow: true
+      #? pull.accounts.every
+      every: 15m
+      #? pull.accounts.schedule
+      # schedule: ["*/10 8-20 * * 1-5", "0 * * * *"]
+      #? pull.accounts.timezone
+      # timezone: Europe/Berlin
+      #? pull.accounts.limit
+      # limit: { messageSize: 10MiB, during: "* 8-20 * * *" }
+      #? pull.accounts.after
+      # after: ["/usr/local/bin/called"]
+      #? pull.accounts.doubles
+      # With two relays (MX 10 and 20) write two accounts with the same domains.
+      # doubles: remove
 `,
 } as const;
 

@@ -8,7 +8,7 @@ export const STATES = ["waiting", "leased", "held", "delivered", "refused", "exp
 export const SORTS = ["oldest", "newest", "largest", "smallest"] as const;
 export const EVENTS = [
   ...["accepted", "delivered", "deferred", "refused", "expired"],
-  ...["held", "released", "retried", "removed", "moved"],
+  ...["held", "released", "retried", "removed", "moved", "doubled"],
 ] as const;
 
 /** Entries of one page at most, and ids of one request. */

@@ -116,6 +116,15 @@ const problemChecks: readonly Check[] = [
           message: "there is a schedule too; take one out",
         };
   },
+  function* twoSchedules({ pull }) {
+    for (const [i, { every, schedule }] of (pull?.accounts ?? []).entries())
+      if (every !== undefined && schedule !== undefined)
+        yield {
+          path: [...ACCOUNTS, i, "every"],
+          of: "key",
+          message: "there is a schedule too; take one out",
+        };
+  },
   function* pinAndCa({ pull }) {
     for (const [i, { pin, ca }] of (pull?.accounts ?? []).entries())
       if (pin !== undefined && ca !== undefined)

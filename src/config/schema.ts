@@ -162,6 +162,11 @@ const limits = () =>
       .describe(
         "How long a customer stays on the line for one answer; routers forget silent lines after 5 minutes or less.",
       ),
+    wait: duration()
+      .prefault("4m")
+      .describe(
+        "How long a customer stays on the line for one answer; routers forget silent lines after 5 minutes or less.",
+      ),
     connections: count().default(1000).describe("At once, over all listeners."),
     perAddress: count().default(20).describe("At once, from one address."),
   });
@@ -227,6 +232,43 @@ const accountIn = (folder: string) =>
       .describe(
         "Stay on the line and take mail the moment it arrives, where the provider is an odmr too; else call by every.",
       ),
+    timezone: timezone()
+      .optional()
+      .describe("Whose hours schedule and during mean; without it this host's."),
+    limit: z
+      .strictObject({
+        messageSize: size().describe("Larger mail waits at the provider."),
+        during: minutes().describe('While this pattern of minutes fits: "* 8-20 * * *" is from 8:00 to 20:59.'),
+      })
+      .optional()
+      .describe("At some hours take only what is small; the announced SIZE stays what it is."),
+    after: z
+      .array(z.string().min(1, "a word is empty"))
+      .min(1, 'it is empty; write ["/usr/local/bin/called"]')
+      .optional()
+      .describe(
+        "A program to run after each call, as a list of words; ODMR_ACCOUNT, ODMR_RESULT and ODMR_MESSAGES tell it what was.",
+      ),
+    doubles: z
+      .enum(["keep", "remove"])
+      .default("keep")
+      .describe(
+        "The same mail by two relays within a day: keep both, or remove the second (it is logged, and in the history).",
+      ),
+    every: interval()
+      .optional()
+      .describe("How often odmr pull --daemon calls; 15m, if nothing else is said of when."),
+    schedule: z
+      .array(minutes())
+      .min(1, 'it is empty; write ["*/10 8-20 * * 1-5", "0 * * * *"]')
+      .optional()
+      .describe("Instead of every: the minutes in which it calls, as cron has them."),
+    follow: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Stay on the line and take mail the moment it arrives, where the provider is an odmr too; else call by every.",
+      ),
     timezone: timezone().optional().describe("Whose hours schedule and during mean; without it this host's."),
     limit: z
       .strictObject({
@@ -267,6 +309,9 @@ const adminIn = (folder: string) =>
       .default([])
       .describe("Further names under which it is reached, such as the one of a proxy before it."),
   });
+
+const interval = () =>
+  duration().refine((ms) => ms >= 10_000, "it is too often; write 10s at least (or follow: true)");
 
 const passwordIn = (folder: string) =>
   z.strictObject(

@@ -29,6 +29,8 @@ export interface Place {
 export interface Door {
   sender(from: Address, parameters: MailParameters): Reply | undefined;
   recipient(to: Address): Place | Reply;
+  /** What came by another way already is not wanted again. */
+  readonly doubles?: "remove";
   /** What is larger, in octets, is asked to come at another time; undefined: nothing is. The announced SIZE knows nothing of it. */
   readonly largest?: number;
 }
@@ -174,6 +176,7 @@ export class Acceptor {
       arrived,
       trace: (id, posting) => this.#trace({ id, posting, speaker, protocol, at: arrived }),
       ...(parameters.origin && { origin: parameters.origin }),
+      ...(this.#door.doubles && { doubles: this.#door.doubles }),
     };
   }
 
@@ -218,6 +221,8 @@ export class Acceptor {
 
   #stored(committed: Committed, { from, recipients, parameters }: Transaction): Reply {
     const { log } = this.#tools;
+    if ("doubled" in committed && committed.doubled.length > 0)
+      log.log("info", "double removed", { from, to: committed.doubled, origin: parameters.origin?.message });
     switch (committed.type) {
       case "stored": {
         this.taken++;

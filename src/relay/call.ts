@@ -20,6 +20,8 @@ export interface Account extends Login {
   readonly messageSize: number;
   /** What is taken at a time of day is at most so large, in octets; undefined: up to messageSize. */
   readonly largest?: (now: Instant) => number | undefined;
+  /** The same mail by another relay within a day; kept, if nothing is said. */
+  readonly doubles?: "keep" | "remove";
   /** Domains whose mail this house takes; undefined: whatever the provider has for us. */
   readonly domains: readonly string[] | undefined;
 }
@@ -33,6 +35,8 @@ export interface Caller {
   /** Derives SCRAM's key natively; without it JavaScript does, ten times slower. */
   readonly pbkdf2?: Pbkdf2;
   readonly log: Log;
+  /** Aborted when we must leave: what is under way is finished, and nothing new is taken. */
+  readonly leaving?: AbortSignal;
   /** Told while mail comes in; `expected` is how many messages the provider spoke of, if it did. */
   readonly progress?: (taken: Taken, expected: number | undefined) => void;
 }
@@ -63,8 +67,8 @@ export interface Asking {
   readonly account: Account;
   readonly ask: readonly string[];
   readonly caller: Caller;
-  /** Given: we would stay on the line afterwards, until it is aborted. */
-  readonly stay?: AbortSignal;
+  /** We would stay on the line afterwards. */
+  readonly stay?: boolean;
 }
 
 /** What a round brought, and the talk that goes on: none if the provider has said goodbye. */
@@ -109,15 +113,16 @@ function houseOf({ account, ask, caller, stay }: Asking, turning: Reply): House 
   // Our own provider says how much waits; the text of a reply is for people, so this is no more than a hint.
   const hint = /\b(\d{1,9}) messages?\b/.exec(turning.text.join(" "))?.[1];
   const expected = hint === undefined ? undefined : Number(hint);
-  const { spool, clock, log, progress } = caller;
+  const { spool, clock, log, progress, leaving } = caller;
   return {
     ...{ spool, clock, log, domains },
     hostname: account.hostname,
     account: account.name,
     messageSize: account.messageSize,
     largest: account.largest?.(clock.now()),
-    again: stay !== undefined,
-    ...(stay && { stopping: stay }),
+    doubles: account.doubles,
+    again: stay === true,
+    ...(leaving && { stopping: leaving }),
     ...(progress && { progress: (taken) => progress(taken, expected) }),
   };
 }

@@ -26,6 +26,13 @@ export function relayDoor({ book, spool, clock }: Relay, user: () => string | un
 /** Mail at home waits this long for its target before it is given up. */
 const HOME_HOLD = 30 * 86_400_000;
 
+export interface HouseRules {
+  /** How long mail waits for its target, in milliseconds. */
+  readonly hold?: number;
+  readonly largest?: number | undefined;
+  readonly doubles?: "keep" | "remove" | undefined;
+}
+
 /**
  * The door of the customer's house after the turn: only the domains that were asked for (or are configured), so that a
  * provider that was broken into gets no relay (RFC 2645 §5.3.1 leaves this to us).
@@ -33,11 +40,12 @@ const HOME_HOLD = 30 * 86_400_000;
 export function houseDoor(
   account: string,
   domains: readonly string[] | undefined,
-  { hold = HOME_HOLD, largest }: { readonly hold?: number; readonly largest?: number | undefined } = {},
+  { hold = HOME_HOLD, largest, doubles }: HouseRules = {},
 ): Door {
   const asked = domains && new Set(domains);
   return {
     ...(largest !== undefined && { largest }),
+    ...(doubles === "remove" && { doubles }),
     sender: () => undefined,
     recipient: (to) =>
       asked === undefined || asked.has(domainOf(to))

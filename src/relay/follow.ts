@@ -8,7 +8,7 @@ import { callError } from "./login.ts";
 import { firstOf } from "./wait.ts";
 
 export interface Following {
-  /** Aborted when we are to leave the line. */
+  /** Aborted when there is to be no further round. */
   readonly stopping: AbortSignal;
   /** Resolves when somebody wants to know at once whether there is mail: the wait is broken off. */
   asked(): Promise<void>;
@@ -42,7 +42,7 @@ export async function follow(
       for (const ask of asks) {
         if (talk === undefined) break;
         const { taken, talk: next }: Awaited<ReturnType<typeof round>> = await round(talk, {
-          ...{ account, ask, stay: stopping },
+          ...{ account, ask, stay: true },
           caller: { ...caller, progress: told(caller, sum) },
         });
         sum = { messages: sum.messages + taken.messages, octets: sum.octets + taken.octets };

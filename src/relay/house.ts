@@ -25,6 +25,8 @@ export interface House {
   readonly progress?: (taken: Taken) => void;
   /** What is taken at this time of day is at most so large; the announced SIZE stays what it is. */
   readonly largest?: number | undefined;
+  /** What came by another relay already is removed. */
+  readonly doubles?: "keep" | "remove" | undefined;
   /** We would stay on the line for another round: XODMRTURN is offered. */
   readonly again?: boolean;
   /** Aborted when we are to leave: what is under way is finished, and nothing new is taken. */
@@ -69,7 +71,7 @@ export async function takeIn(house: House, connection: Connection): Promise<Visi
   let octets = 0;
   const acceptor = new Acceptor(
     drive,
-    houseDoor(house.account, house.domains, { largest: house.largest }),
+    houseDoor(house.account, house.domains, { largest: house.largest, doubles: house.doubles }),
     house,
     () => ({
       helo,

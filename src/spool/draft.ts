@@ -4,6 +4,7 @@ import { isFull } from "../platform/files.ts";
 import { type Hash, newSha256, sha256 } from "../platform/hash.ts";
 import { type Bodies, joined, type NewBody } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
+import { Likeness } from "./doubles.ts";
 import {
   type Acceptance,
   type Committed,
@@ -41,17 +42,20 @@ export class SpoolDraft implements Draft {
   #pieces: Uint8Array[] = [];
   #octets = 0;
   #large: Large | undefined;
+  readonly #likeness: Likeness | undefined;
   #ended = false;
 
   constructor(acceptance: Acceptance, ids: readonly MessageId[], desk: Desk) {
     this.ids = ids;
     this.#acceptance = acceptance;
     this.#desk = desk;
+    this.#likeness = acceptance.doubles === "remove" ? new Likeness() : undefined;
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#ended) return undefined;
     this.#octets += bytes.length;
+    this.#likeness?.write(bytes);
     if (this.#large !== undefined) return this.#spill(this.#large, bytes);
     this.#pieces.push(bytes);
     if (this.#octets <= SMALL) return undefined;
@@ -101,6 +105,7 @@ export class SpoolDraft implements Draft {
       content,
       octets: this.#octets,
       sha256: hash,
+      likeness: this.#likeness?.of(this.#acceptance.envelope.from),
       postings: this.#entries(),
       pays,
       now: this.#desk.now(),

@@ -2,6 +2,7 @@
 // The ledger is asked and written in the transaction that stores the message: exactly once, or not at all.
 import type { Recipient } from "../mail/envelope.ts";
 import type { Database } from "../platform/sqlite.ts";
+import { noteLikeness, once } from "./doubles.ts";
 import { pay } from "./notices.ts";
 import { type Rule, ruleFor, rulesOf } from "./rules.ts";
 import type { Committed } from "./spool.ts";
@@ -10,15 +11,17 @@ import type { Acceptation, PostedEntry, StoredBody } from "./store.ts";
 import { laneFor, type Mark, type Work } from "./work.ts";
 
 export function accept(db: Database, input: Acceptation, work: Work): Committed {
-  const postings = input.origin === undefined ? input.postings : unknown(db, input, input.origin);
-  if (postings === "conflict") return { type: "conflict" };
-  if (postings.length === 0) return { type: "had" };
+  const unheard = input.origin === undefined ? input.postings : unknown(db, input, input.origin);
+  if (unheard === "conflict") return { type: "conflict" };
+  if (unheard.length === 0) return { type: "had" };
+  const { postings, doubled } = once(db, input, unheard, work);
+  if (input.origin !== undefined) enter(db, input, input.origin, unheard);
+  if (postings.length === 0) return { type: "had", doubled };
   if (input.pays !== undefined && !pay(db, input.pays, work)) return { type: "had" };
   const body = insertBody(db, input, postings.length);
   const rules = rulesOf(db);
   for (const posting of postings) insertEntry(db, input, { posting, body, rules }, work);
-  if (input.origin !== undefined) enter(db, input, input.origin, postings);
-  return { type: "stored", ids: postings.map(({ id }) => id) };
+  return { type: "stored", ids: postings.map(({ id }) => id), ...(doubled.length > 0 && { doubled }) };
 }
 
 /** The postings less the recipients that the ledger knows. */
@@ -113,6 +116,7 @@ function insertEntry(
   ).row;
   const mark: Mark = { at: now, actor, reason: `${source.protocol} from ${source.peer}` };
   work.note(seq, null, "accepted", mark);
+  noteLikeness(db, input, seq, entry);
   entry.recipients.forEach((recipient, n) => {
     const rule = ruleFor(rules, mail.from, entry, recipient.address);
     insertRecipient(db, { seq, n, lane, due: rule === undefined ? now : null }, recipient);

@@ -33,11 +33,12 @@ CREATE INDEX message_expires ON message (expires) WHERE gone IS NULL;
 CREATE INDEX message_gone ON message (gone) WHERE gone IS NOT NULL;
 CREATE INDEX message_body ON message (body) WHERE gone IS NULL;
 
--- state as in states.ts; due is null when held and when gone; holder is who leased it last.
+-- state as in states.ts; due is null when held and when gone; holder is who leased it last. done is a JSON list: of several
+-- targets those that have it.
 CREATE TABLE recipient (
   message INTEGER NOT NULL, n INTEGER NOT NULL, lane INTEGER NOT NULL, state INTEGER NOT NULL, due INTEGER, holder TEXT,
   attempts INTEGER NOT NULL, address TEXT NOT NULL, domain TEXT NOT NULL, notify TEXT NOT NULL, orcpt TEXT, reply TEXT,
-  PRIMARY KEY (message, n)) WITHOUT ROWID;
+  done TEXT, PRIMARY KEY (message, n)) WITHOUT ROWID;
 CREATE INDEX recipient_due ON recipient (lane, due) WHERE state < 3;
 CREATE INDEX recipient_domain ON recipient (lane, domain, due) WHERE state < 3;
 CREATE INDEX recipient_lease ON recipient (lane, holder) WHERE state = 1;
@@ -53,6 +54,12 @@ CREATE TABLE notice (
   seq INTEGER PRIMARY KEY, message INTEGER NOT NULL, n INTEGER NOT NULL, kind TEXT NOT NULL, reply TEXT NOT NULL,
   body INTEGER, UNIQUE (message, n, kind));
 CREATE INDEX notice_owed ON notice (body) WHERE body IS NOT NULL;
+
+-- What came within the last day, for accounts that want no doubles: likeness is by what the same mail is known.
+CREATE TABLE double (
+  likeness BLOB NOT NULL, recipient TEXT NOT NULL, message INTEGER NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (likeness, recipient)) WITHOUT ROWID;
+CREATE INDEX double_at ON double (at);
 
 CREATE TABLE event (
   seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, message INTEGER NOT NULL, recipient TEXT,

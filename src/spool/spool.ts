@@ -63,6 +63,8 @@ export interface Acceptance {
   readonly pays?: Payment;
   /** XODMRID: with it each recipient goes through the ledger (spool, message, recipient), in the same commit. */
   readonly origin?: { readonly spool: string; readonly message: string };
+  /** The same mail within a day (Message-ID, sender, recipient, body without trace fields) is not stored again. */
+  readonly doubles?: "remove";
 }
 
 /** Notices that are no longer owed, and messages of whose expiry their owner was warned. */
@@ -95,11 +97,12 @@ export interface Ageing {
 
 /**
  * A message on its way in. `full`: the disk has no room (452 4.3.1). `had`: the ledger knew every recipient, nothing was
- * stored (250). `conflict`: the ledger knows a recipient with another body (451). Recipients that the ledger knew are left out.
+ * stored (250). `conflict`: the ledger knows a recipient with another body (451). Recipients that the ledger knew are left out,
+ * and so are those who are `doubled`: they have the same mail by another way.
  */
 export type Committed =
-  | { readonly type: "stored"; readonly ids: readonly MessageId[] }
-  | { readonly type: "had" }
+  | { readonly type: "stored"; readonly ids: readonly MessageId[]; readonly doubled?: readonly Address[] }
+  | { readonly type: "had"; readonly doubled?: readonly Address[] }
   | { readonly type: "conflict" }
   | { readonly type: "full" };
 
@@ -227,7 +230,9 @@ export interface SpoolEvent {
     | "released"
     | "retried"
     | "removed"
-    | "moved";
+    | "moved"
+    /** The same mail came again, and was removed: told of the one that stayed. */
+    | "doubled";
   /** `serve`, `pull`, `expiry`, or an operator: `cli:root`, `api:…`. */
   readonly actor: string;
   readonly reason: string;

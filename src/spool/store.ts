@@ -115,6 +115,8 @@ export interface Acceptation {
   /** Octets and hash of the body, without trace fields. */
   readonly octets: number;
   readonly sha256: Uint8Array;
+  /** By what doubles are known; undefined: they are not looked for. */
+  readonly likeness: Uint8Array | undefined;
   readonly postings: readonly PostedEntry[];
   readonly pays: Payment | undefined;
   readonly now: Instant;

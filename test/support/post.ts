@@ -38,6 +38,8 @@ export interface PostOptions {
   readonly clock?: Clock;
   readonly customers?: readonly Customer[];
   readonly messageSize?: number;
+  /** Of all chance, ids too: two posts of one test have two. */
+  readonly seed?: number;
   /** How long XODMRWAIT waits, in milliseconds; without it, it is not offered. */
   readonly wait?: number;
 }
@@ -75,7 +77,7 @@ export interface Post {
 export async function openPost(options: PostOptions = {}): Promise<Post> {
   const { clock = systemClock, customers = [HOME], messageSize = 10_000_000, wait } = options;
   const folder = temporary();
-  const random = seeded(1);
+  const random = seeded(options.seed ?? 1);
   const logged: Logged[] = [];
   const log: Log = { log: (_, event, fields = {}) => void logged.push({ event, fields }) };
   const open = (name: string) =>
