@@ -15,6 +15,8 @@ const UNREAD_PIECES = 256;
  */
 const FLOOD_OCTETS = 128 * 1024 * 1024;
 const pausesTls = !("Deno" in globalThis);
+/** Milliseconds of silence after which the system asks whether the peer is there. */
+const KEEP_ALIVE = 60_000;
 const DONE: Promise<void> = Promise.resolve();
 
 /**
@@ -23,6 +25,8 @@ const DONE: Promise<void> = Promise.resolve();
  * so a line that was cut reads as an end: what SMTP counts as whole (the final dot, BDAT's size) must never rest on it.
  */
 export function connectionOver(socket: Socket, clock: Clock): Connection {
+  // Lines that wait are silent for minutes: routers forget them, and a peer that is gone says nothing.
+  socket.setKeepAlive(true, KEEP_ALIVE);
   return new SocketConnection({
     socket,
     clock,

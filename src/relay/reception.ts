@@ -173,7 +173,7 @@ class Reception {
       secure: tls !== undefined,
       startTls: this.#door.startTls && tls === undefined && book.tls !== undefined && !known,
       requireTls: this.#door.requireTls,
-      mechanisms: withLogin.has(this.#door.service) ? this.#mechanisms() : [],
+      mechanisms: !known && withLogin.has(this.#door.service) ? this.#mechanisms() : [],
       sizeLimit: book.messageSize,
       recipientLimit: book.recipients,
       bareLineEnds: this.#door.bareLineEnds,
@@ -326,7 +326,11 @@ class Reception {
 
   async #wait(domains: readonly string[], size: number | undefined): Promise<void> {
     if (!this.#mayStay()) return this.#session.shut(answers.anew);
-    const stirs = this.#drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
+    // What came with the command itself is here already: no read would tell of it.
+    const stirs =
+      this.#session.unread > 0
+        ? Promise.resolve()
+        : this.#drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
     const answer = await awaitMail(this.#relay, { user: this.#user!, domains, size, stirs });
     if (!this.#session.ended) this.#session.reply(answer);
   }

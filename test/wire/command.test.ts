@@ -70,6 +70,10 @@ const pairs: readonly (readonly [string, Command])[] = [
   ["ATRN", { verb: "ATRN", domains: [] }],
   ["ATRN a.test,b.test", { verb: "ATRN", domains: ["a.test", "b.test"] }],
   ["XODMRWAIT a.test", { verb: "XODMRWAIT", domains: ["a.test"] }],
+  ["XODMRWAIT", { verb: "XODMRWAIT", domains: [] }],
+  ["XODMRWAIT SIZE=1000", { verb: "XODMRWAIT", domains: [], size: 1_000 }],
+  ["XODMRWAIT a.test,b.test SIZE=0", { verb: "XODMRWAIT", domains: ["a.test", "b.test"], size: 0 }],
+  ["XODMRTURN", { verb: "XODMRTURN" }],
   ["ETRN @a.test", { verb: "ETRN", node: "@a.test" }],
 ];
 
@@ -189,6 +193,14 @@ describe("what is refused", () => {
       "ATRN a.test.",
       "ATRN -a.test",
     ],
+    "XODMRWAIT 501 5.5.4": [
+      "XODMRWAIT SIZE=-1",
+      "XODMRWAIT SIZE=99999999999999999999",
+      "XODMRWAIT SIZE=1 a.test",
+      "XODMRWAIT a.test SIZE=",
+      "XODMRWAIT a.test,SIZE=1",
+    ],
+    "XODMRTURN 501 5.5.4": ["XODMRTURN now"],
     "ATRN 501 5.5.2": ["ATRN a.test\0b", "ATRN a.test\x1b[2J", "ATRN a.test\rQUIT"],
     "ATRN 500 5.5.2": [`ATRN ${"a.test,".repeat(86)}`],
     "NOOP 501 5.5.2": ["NOOP \x7f"],

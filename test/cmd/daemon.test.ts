@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { chmod, readFile, stat } from "node:fs/promises";
+import { describe, it } from "node:test";
+import type { Child } from "../../cmd/demo/child.ts";
+import { compare } from "../../cmd/demo/compare.ts";
+import type { Letter } from "../../cmd/demo/letters.ts";
+import { send } from "../../cmd/demo/send.ts";
+import { freePort } from "../support/processes.ts";
+import { inWorld, portOf, programs, relayOf, type World } from "../support/program.ts";
+
+const letters = (count: number, from = 0): readonly Letter[] =>
+  Array.from({ length: count }, (_, i) => ({
+    name: `letter ${from + i}`,
+    octets: new TextEncoder().encode(`Subject: ${from + i}\r\n\r\nText.\r\n`),
+  }));
+
+const post = (port: number, all = letters(1)) => send(all, { port, sessions: 1 }, () => {});
+
+/** The house's configuration: each account is lines of YAML behind what all have. */
+const house = (
+  world: World,
+  accounts: Readonly<Record<string, readonly [door: string, ...lines: string[]]>>,
+) =>
+  world.file(
+    "house.yaml",
+    `hostname: house.example.org\nspool: house/spool.db\npull:\n  accounts:\n${Object.entries(accounts)
+      .map(
+        ([name, [door, ...lines]]) =>
+          `    - name: ${name}\n      provider: ${door}\n      tls: none\n      user: home\n` +
+          `      password: { file: home.secret }\n      domains: [example.org, example.com]\n` +
+          `      deliver: [{ match: "*", to: "maildir:mail/{domain}/{local}" }]\n${lines
+            .map((line) => `      ${line}\n`)
+            .join("")}`,
+      )
+      .join("")}`,
+  );
+
+const daemonOf = (world: World): Child =>
+  world.start(["pull", "--daemon", "--config", "house.yaml", "--log", "json"]);
+const logged =
+  (event: string, times = 1) =>
+  (stderr: string) =>
+    stderr.split(`"event":"${event}"`).length > times ? true : undefined;
+const now = (world: World, ...more: readonly string[]) =>
+  world.run(["pull", "--now", "--config", "house.yaml", ...more]);
+
+for (const { name, words } of programs)
+  describe(`${name} pull --daemon`, () => {
+    it("takes mail the moment it comes where it follows, tells who asks, and ends with 0 when told to", () =>
+      inWorld(words, async (world) => {
+        const { doors } = await world.serve(await relayOf(world));
+        await house(world, { vps: [doors.odmr!, "follow: true"] });
+        const daemon = daemonOf(world);
+        const sent = await post(portOf(doors.intake));
+        await daemon.heard(logged("called"));
+        assert.deepEqual((await compare(world.at("mail"), sent)).lost, []);
+        assert.deepEqual(await now(world, "vps"), { status: 0, stdout: "vps: no mail\n", stderr: "" });
+        assert.equal((await stat(world.at("house/spool.db.control"))).mode & 0o777, 0o600);
+        const begun = Date.now();
+        assert.equal((await daemon.end("SIGTERM")).status, 0);
+        assert.ok(Date.now() - begun < 9_000);
+      }));
+
+    it("answers --now as a call does: mail, a provider that is not there, an account that it does not have", () =>
+      inWorld(words, async (world) => {
+        const { doors } = await world.serve(await relayOf(world));
+        await house(world, {
+          vps: [doors.odmr!, 'schedule: ["0 0 29 2 *"]', "timezone: Europe/Berlin"],
+          gone: [`127.0.0.1:${await freePort()}`, 'schedule: ["0 0 29 2 *"]'],
+        });
+        const none = await now(world);
+        assert.equal(none.status, 69);
+        assert.match(none.stderr, /^odmr: no odmr pull --daemon runs on this spool \(\S+\); start it/);
+        const daemon = daemonOf(world);
+        await post(portOf(doors.intake), letters(3));
+        await eventually(async () => (await now(world, "vps")).stdout !== "");
+        await post(portOf(doors.intake), letters(2));
+        const mail = await now(world, "vps", "--json");
+        const { account, result, messages, delivered, status } = JSON.parse(mail.stdout);
+        assert.deepEqual([account, result, messages, delivered, status], ["vps", "mail", 2, 2, 0]);
+        const gone = await now(world, "gone");
+        assert.equal(gone.status, 69);
+        assert.match(gone.stdout, /^gone: 127\.0\.0\.1:\d+: /);
+        await daemon.end("SIGTERM");
+      }));
+
+    it("reads its configuration anew at SIGHUP, and runs what is to be run after a call", () =>
+      inWorld(words, async (world) => {
+        const { doors } = await world.serve(await relayOf(world));
+        const never = 'schedule: ["0 0 29 2 *"]';
+        await house(world, { vps: [doors.odmr!, never] });
+        const daemon = daemonOf(world);
+        await eventually(async () => (await now(world)).status === 0);
+        const hook = await world.file(
+          "hook",
+          `#!/bin/sh\necho "$ODMR_ACCOUNT $ODMR_RESULT $ODMR_MESSAGES" >> ${world.at("said")}\n`,
+        );
+        await chmod(hook, 0o700);
+        await house(world, {
+          vps: [doors.odmr!, never, `after: ["${hook}"]`],
+          bad: [doors.odmr!, never, 'after: ["/bin/false"]'],
+        });
+        process.kill(daemon.pid, "SIGHUP");
+        await daemon.heard(logged("reloaded"));
+        await post(portOf(doors.intake));
+        assert.equal((await now(world)).stdout.split("\n").length, 3);
+        assert.match(await readFile(world.at("said"), "utf8"), /^vps (mail 1|no mail 0)\n$/);
+        await daemon.heard(logged("hook failed"));
+        await world.file("house.yaml", "nonsense: true\n");
+        process.kill(daemon.pid, "SIGHUP");
+        await daemon.heard(logged("not reloaded"));
+        assert.equal((await daemon.end("SIGTERM")).status, 0);
+      }));
+  });
+
+/** Asks again and again: a program takes a moment to begin. */
+async function eventually(fits: () => Promise<boolean>): Promise<void> {
+  while (!(await fits()));
+}
