@@ -12,6 +12,7 @@ import { type Account, type Caller, call } from "../../src/relay/call.ts";
 import type { Taken } from "../../src/relay/callerror.ts";
 import { Credentials } from "../../src/relay/credentials.ts";
 import { type Customer, Customers } from "../../src/relay/customers.ts";
+import type { Outbound } from "../../src/relay/outbound.ts";
 import { receive } from "../../src/relay/reception.ts";
 import type { DoorSettings, Relay } from "../../src/relay/relay.ts";
 import { openSpool } from "../../src/spool/open.ts";
@@ -42,6 +43,8 @@ export interface PostOptions {
   readonly seed?: number;
   /** How long XODMRWAIT waits, in milliseconds; without it, it is not offered. */
   readonly wait?: number;
+  /** The way out; without it, there is none. */
+  readonly outbound?: Outbound;
 }
 
 export interface Post {
@@ -109,6 +112,7 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
       recipients: 100,
       cramMd5: true,
       ...(wait !== undefined && { wait }),
+      ...(options.outbound && { outbound: options.outbound }),
     },
     stopping: stop.signal,
   };
