@@ -14,6 +14,7 @@ export interface RouteTools {
 const answers = {
   nullMx: reply(556, "5.1.10", "The domain takes no mail (null MX)"),
   nowhere: reply(550, "5.1.2", "The domain does not exist, or has neither MX nor address"),
+  perhapsNowhere: reply(450, "4.4.3", "The domain cannot be found now"),
   literal: reply(550, "5.1.2", "Address literals are not sent to"),
   ourselves: reply(554, "5.4.6", "The domain's MX points to us, and it is not ours: a loop"),
   silent: (why: string) => reply(451, "4.4.3", why),
@@ -24,10 +25,10 @@ export async function routeTo(
   { names, random, hostname }: RouteTools,
 ): Promise<readonly string[] | Reply> {
   if (domain === "" || domain.startsWith("[")) return answers.literal;
+  const nothing = names.certain ? answers.nowhere : answers.perhapsNowhere;
   try {
     const exchanges = await names.exchanges(domain);
-    if (exchanges.length === 0)
-      return (await names.addresses(domain)).length === 0 ? answers.nowhere : [domain];
+    if (exchanges.length === 0) return (await names.addresses(domain)).length === 0 ? nothing : [domain];
     if (exchanges.every(({ host }) => host === ".")) return answers.nullMx;
     return betterThan(hostname.toLowerCase(), inOrder(exchanges, random));
   } catch (trouble) {

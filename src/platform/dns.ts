@@ -9,6 +9,8 @@ export interface Exchange {
 }
 
 export interface Names {
+  /** Whether "none" can be believed. Deno says it too where a server failed: then nothing may be refused for good by it. */
+  readonly certain: boolean;
   /** A domain's MX records; none: it has none, or does not exist. @throws NameTrouble */
   exchanges(domain: string): Promise<readonly Exchange[]>;
   /** A host's addresses, IPv4 first; none: it has none. @throws NameTrouble */
@@ -30,6 +32,7 @@ export function systemNames(servers: readonly string[] = []): Names {
   const resolver = new Resolver(PATIENCE);
   if (servers.length > 0) resolver.setServers(servers);
   return {
+    certain: !("Deno" in globalThis),
     async exchanges(domain) {
       const records = await orNone(domain, resolver.resolveMx(domain));
       return records.map(({ exchange, priority }) => ({
