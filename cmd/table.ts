@@ -65,15 +65,25 @@ function styled(text: string, style: string, { colour }: Screen): string {
 }
 
 const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+/** A letter of a flag: two of them make one that is two columns wide. */
+const FLAG = /\p{Regional_Indicator}/u;
+/** Asks that the symbol before it is shown as an emoji: terminals that obey make it wide. */
+const AS_EMOJI = "\ufe0f";
 const NARROW = /^[\x20-\x7e]*$/;
 
-/** Columns that a text takes. */
+/** Columns that a text takes at most: terminals disagree about emoji, and a table must not break on any of them. */
 export function widthOf(text: string): number {
   if (NARROW.test(text)) return text.length;
   let width = 0;
-  for (const character of text) width += /\p{M}/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  for (const character of text) width += columnsOf(character);
   return width;
+}
+
+function columnsOf(character: string): number {
+  if (character === AS_EMOJI || FLAG.test(character)) return 1;
+  if (/\p{M}/u.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
 }
 
 /** The text in at most `width` columns, its end replaced by … where it is longer. */

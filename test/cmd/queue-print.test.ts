@@ -49,6 +49,31 @@ held        4.2K    3d  a-custome…  <>                     \\x1b]0;e…@exampl
   );
 });
 
+test("the list at 80 columns of mail that means no good: wide, right to left, combined, control", () => {
+  const rows: readonly Partial<Entry>[] = [
+    { sender: "王小明@例子.example", subject: "世界".repeat(30), customer: "客户客户客户客户" },
+    { sender: "👩‍🚀🎉@emoji.example", subject: "🎉".repeat(50), customer: "🇩🇪🇩🇪" },
+    { sender: "שלום@דוגמה.example", subject: "\u202eשלום עולם \u2066evil\u2069", customer: "עברית" },
+    { sender: "e\u0301\u0302@x.example", subject: "a\u0301".repeat(80), customer: "é" },
+    { sender: "a\r\nb@x", subject: "\x1b[2J\x1b]0;title\x07\x9b31m\0\ttab\nline", customer: "\x1b[H" },
+  ];
+  const lines = rows.flatMap((row) => tableRow({ ...entry, ...row }, now, plain).split("\n"));
+  for (const line of lines) assert.ok(widthOf(line) <= 80, line);
+  assert.equal(
+    lines.join("\n"),
+    `waiting     4.2K    3d  客户客户…   王小明@例子.example    bob@example.org
+  0192d0c8-1c00-7000-8000-000000000001  世界世界世界世界世界世界世界世界世界世…
+waiting     4.2K    3d  🇩🇪🇩🇪        👩\\u{200d…@emoji.exa…  bob@example.org
+  0192d0c8-1c00-7000-8000-000000000001  🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉🎉…
+waiting     4.2K    3d  עברית       שלום@דוגמה.example     bob@example.org
+  0192d0c8-1c00-7000-8000-000000000001  \\u{202e}שלום עולם \\u{2066}evil\\u{2069}
+waiting     4.2K    3d  é           é̂@x.example            bob@example.org
+  0192d0c8-1c00-7000-8000-000000000001  ááááááááááááááááááááááááááááááááááááááá…
+waiting     4.2K    3d  \\x1b[H      a\\x0d\\x0ab@x           bob@example.org
+  0192d0c8-1c00-7000-8000-000000000001  \\x1b[2J\\x1b]0;title\\x07\\x9b31m\\x00\\x09t…`,
+  );
+});
+
 test("no line is wider than the terminal, from 40 columns on", () => {
   for (let columns = 40; columns < 140; columns++)
     for (const each of [entry, hostile])

@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openDatabase } from "../../src/platform/sqlite.ts";
-import { idsOf, jsonOf, queueIn, withQueue } from "../support/queue.ts";
+import { idsOf, jsonOf, withQueue } from "../support/queue.ts";
 
 test("a spool in which all is well ends with 0, and says so to people alone", () =>
   withQueue(async (queue, folder) => {
@@ -119,12 +119,4 @@ test("what is no database at all ends with 65, and with no spool there is nothin
       jsonOf(out).map(({ type }) => type),
       ["database"],
     );
-  }));
-
-test("a terminal sees how far it is", () =>
-  withQueue(async (_, folder) => {
-    const queue = queueIn(folder);
-    await queue("import", "--to", "a@example.org", join(folder, "two.eml"));
-    const { code } = await queueIn(folder, { isTTY: true, columns: 80 })("verify");
-    assert.equal(code, 0);
   }));

@@ -41,6 +41,22 @@ test("a long address keeps the beginning of both its parts", () => {
     assert.ok(widthOf(shortAddress("some-long-name@mail.example.org", width)) <= width);
 });
 
+test("widths are those of terminals, and where these disagree the larger", () => {
+  const widths: Readonly<Record<string, number>> = {
+    世界: 4,
+    각: 2,
+    ｶ: 1,
+    "⌚✅⭐": 6,
+    "👍🏽": 4,
+    "🇩🇪": 2,
+    "❤\ufe0f": 2,
+    "e\u0301": 1,
+    שלום: 4,
+    𠀀: 2,
+  };
+  for (const [text, width] of Object.entries(widths)) assert.equal(widthOf(text), width, text);
+});
+
 test("columns are filled by what is seen of a text", () => {
   assert.equal(left("世", 4), "世  ");
   assert.equal(right("12", 4), "  12");
