@@ -98,7 +98,11 @@ class LineDelivery implements Delivery {
       const data = this.#talk.say({ verb: "DATA" });
       await this.#talk.flush();
       const goAhead = await data;
-      if (goAhead.code !== 354) return { ...begun, final: Promise.resolve([goAhead]) };
+      if (goAhead.code !== 354) {
+        // The transaction is still open: the next MAIL would be told so, and its body would go by this envelope.
+        await this.#reset();
+        return { ...begun, final: Promise.resolve([goAhead]) };
+      }
       // A peer that says 354 though it accepted nobody gets a lone dot.
       if (await accepted(begun)) await this.#octets(parcel);
       const final = this.#talk.endOfBody();
@@ -106,12 +110,10 @@ class LineDelivery implements Delivery {
       return { ...begun, final };
     },
     chunk: async (parcel) => {
+      void this.#talk.say({ verb: "RSET" });
       const begun = this.#begin(parcel);
       await this.#talk.flush();
-      if (!(await accepted(begun))) {
-        await this.#reset();
-        return { ...begun, final: noRecipient };
-      }
+      if (!(await accepted(begun))) return { ...begun, final: noRecipient };
       const final = this.#talk.lastChunk(parcel.size);
       await this.#octets(parcel);
       await this.#talk.flush();
@@ -128,7 +130,10 @@ class LineDelivery implements Delivery {
         return { ...begun, final: noRecipient };
       }
       const goAhead = await this.#talk.ask({ verb: "DATA" });
-      if (goAhead.code !== 354) return { ...begun, final: Promise.resolve([goAhead]) };
+      if (goAhead.code !== 354) {
+        await this.#reset();
+        return { ...begun, final: Promise.resolve([goAhead]) };
+      }
       await this.#octets(parcel);
       const final = this.#talk.endOfBody();
       await this.#talk.flush();

@@ -269,7 +269,11 @@ describe("what a customer refuses", () => {
       talk: [...envelope.slice(0, 3), "C: 550 5.1.1 nobody", "P: RSET", "C: 250 ok"],
       reply: "550 5.1.1 nobody",
     },
-    { name: "at DATA", talk: [...envelope, "P: DATA", "C: 554 5.6.0 no"], reply: "554 5.6.0 no" },
+    {
+      name: "at DATA",
+      talk: [...envelope, "P: DATA", "C: 554 5.6.0 no", "P: RSET", "C: 250 ok"],
+      reply: "554 5.6.0 no",
+    },
     {
       name: "at the end",
       talk: [...envelope, ...body, "C: 554-5.7.1 spam", "C: 554 5.7.1 \x1b[2Jspam"],
