@@ -4,7 +4,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Cron } from "croner";
-import { Cron } from "croner";
 import { z } from "zod";
 import { isDomain, lowerAscii } from "../wire/domain.ts";
 import { parseEndpoint, parsePlace } from "./endpoint.ts";
@@ -74,16 +73,6 @@ export const minutes = () =>
 export const timezone = () =>
   parsed(accepted(isTimezone), "is no time zone; write one as in Europe/Berlin, or UTC");
 
-/** Minute, hour, day, month and weekday, as cron has them. */
-export const minutes = () =>
-  parsed(
-    accepted(isCron),
-    'is no pattern of minutes; write "*/10 8-20 * * 1-5" (minute, hour, day, month, weekday)',
-  );
-
-export const timezone = () =>
-  parsed(accepted(isTimezone), "is no time zone; write one as in Europe/Berlin, or UTC");
-
 export const endpoint = () =>
   parsed(
     parseEndpoint,
@@ -104,24 +93,6 @@ export const fingerprint = () =>
     parseFingerprint,
     "is no SHA-256 fingerprint; write sha256: and 64 hex digits (openssl x509 -noout -fingerprint -sha256)",
   );
-
-function isCron(text: string): boolean {
-  try {
-    new Cron(text, { paused: true, mode: "5-part" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isTimezone(text: string): boolean {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: text });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 function isCron(text: string): boolean {
   try {
