@@ -1,5 +1,5 @@
 /** Staying on the line: what waits comes in, then we wait with the provider for more, round after round. */
-// Between our two ends only (XODMRWAIT and XODMRTURN, docs/extensions.md); with any other provider it ends after a round.
+// Between our two ends only (XODMRWAIT and XODMRTURN, dist/docs/extensions.md); with any other provider it ends after a round.
 import type { Talk } from "../net/talk.ts";
 import { isPositive, replyLine } from "../wire/reply.ts";
 import { type Account, begin, type Caller, nothing, round } from "./call.ts";

@@ -1,5 +1,5 @@
 /** The turned line, at the provider: we are the client now, and the customer's mail leaves (RFC 2645 §5.3). */
-// The customer greets first. After our QUIT both close; XODMRTURN in its place begins another round (docs/extensions.md).
+// The customer greets first. After our QUIT both close; XODMRTURN in its place begins another round (dist/docs/extensions.md).
 import { lineDelivery } from "../delivery/line.ts";
 import type { Connection } from "../net/connection.ts";
 import { LineError, Talk } from "../net/talk.ts";

@@ -1,4 +1,4 @@
-/** XODMRWAIT: a customer stays on the line until mail is due for it, or for as long as was agreed (docs/extensions.md). */
+/** XODMRWAIT: a customer stays on the line until mail is due for it, or for as long as was agreed (dist/docs/extensions.md). */
 // Nothing is sent unasked. Whoever speaks while it waits has ended the wait: it is answered first.
 import type { Clock } from "../platform/clock.ts";
 import type { Awaited } from "../spool/spool.ts";

@@ -1,4 +1,4 @@
-/** The dialogs of docs/extensions.md, played against the program: what stands there is what it says. */
+/** The dialogs of dist/docs/extensions.md, played against the program: what stands there is what it says. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
@@ -8,7 +8,7 @@ import { pipe } from "../support/pipe.ts";
 import { openPost, type Post } from "../support/post.ts";
 import { play } from "../support/provider.ts";
 
-const text = readFileSync(new URL("../../docs/extensions.md", import.meta.url), "utf8");
+const text = readFileSync(new URL("../../dist/docs/extensions.md", import.meta.url), "utf8");
 const dialogs = [...text.matchAll(/^```dialog (customer|provider)( limit)?\n(.*?)^```$/gms)].map(
   ([, side = "", limit, talk = ""], i) => ({
     title: `dialog ${i + 1}, by the ${side}`,
