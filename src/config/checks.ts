@@ -116,15 +116,6 @@ const problemChecks: readonly Check[] = [
           message: "there is a schedule too; take one out",
         };
   },
-  function* twoSchedules({ pull }) {
-    for (const [i, { every, schedule }] of (pull?.accounts ?? []).entries())
-      if (every !== undefined && schedule !== undefined)
-        yield {
-          path: [...ACCOUNTS, i, "every"],
-          of: "key",
-          message: "there is a schedule too; take one out",
-        };
-  },
   function* pinAndCa({ pull }) {
     for (const [i, { pin, ca }] of (pull?.accounts ?? []).entries())
       if (pin !== undefined && ca !== undefined)
@@ -140,7 +131,7 @@ const remarkChecks: readonly Check[] = [
   function* oneMailboxForAll({ pull }) {
     for (const [path, { match, to }] of rules(pull))
       if (
-        (to.type === "maildir" || to.type === "mbox") &&
+        isMailbox(to) &&
         match.replace(/@.*/, "").includes("*") &&
         !/\{(local|recipient)\}/.test(to.path)
       )

@@ -2,6 +2,7 @@
 // The one source: the types, the checks, `odmr init`'s comments and the JSON Schema for editors all come from here.
 
 import { z } from "zod";
+import { accountSmarthost, homeOutgoing, ruleIn } from "./deliver.ts";
 import {
   addressPattern,
   count,
@@ -15,7 +16,6 @@ import {
   network,
   provider,
   size,
-  target,
   timezone,
 } from "./fields.ts";
 import { outboundIn, sendingIn } from "./outgoing.ts";
@@ -162,11 +162,6 @@ const limits = () =>
       .describe(
         "How long a customer stays on the line for one answer; routers forget silent lines after 5 minutes or less.",
       ),
-    wait: duration()
-      .prefault("4m")
-      .describe(
-        "How long a customer stays on the line for one answer; routers forget silent lines after 5 minutes or less.",
-      ),
     connections: count().default(1000).describe("At once, over all listeners."),
     perAddress: count().default(20).describe("At once, from one address."),
   });
@@ -177,6 +172,9 @@ const pullIn = (folder: string) =>
       .array(accountIn(folder))
       .min(1, "it is empty; write at least one account")
       .describe("The providers to call."),
+    outgoing: homeOutgoing()
+      .optional()
+      .describe("Mail that leaves the house: it goes with the calls of an account, before mail is fetched."),
   });
 
 const accountIn = (folder: string) =>
@@ -207,54 +205,13 @@ const accountIn = (folder: string) =>
     askAll: z.boolean().default(false).describe("Ask for all that is ours instead of naming the domains."),
     hostname: hostname().optional().describe("Our name to this provider, if another than above."),
     deliver: z
-      .array(
-        z.strictObject({
-          match: addressPattern().describe('Recipients: bob@example.org, *@example.org, or "*".'),
-          to: target(folder).describe(
-            "lmtp://host:port, lmtp:/socket, smtp://host:port, maildir:/path, mbox:/path, command:[…].",
-          ),
-        }),
-      )
+      .array(ruleIn(folder))
       .min(1, 'it is empty; write [{ match: "*", to: "maildir:/var/mail/{domain}/{local}" }]')
       .describe("Where mail goes; the first rule that matches counts."),
+    smarthost: accountSmarthost(folder)
+      .optional()
+      .describe("Where outgoing mail goes that the provider does not take with the call."),
     messageSize: size().prefault("50MiB").describe("The largest message that we take, announced as SIZE."),
-    every: interval()
-      .optional()
-      .describe("How often odmr pull --daemon calls; 15m, if nothing else is said of when."),
-    schedule: z
-      .array(minutes())
-      .min(1, 'it is empty; write ["*/10 8-20 * * 1-5", "0 * * * *"]')
-      .optional()
-      .describe("Instead of every: the minutes in which it calls, as cron has them."),
-    follow: z
-      .boolean()
-      .default(false)
-      .describe(
-        "Stay on the line and take mail the moment it arrives, where the provider is an odmr too; else call by every.",
-      ),
-    timezone: timezone()
-      .optional()
-      .describe("Whose hours schedule and during mean; without it this host's."),
-    limit: z
-      .strictObject({
-        messageSize: size().describe("Larger mail waits at the provider."),
-        during: minutes().describe('While this pattern of minutes fits: "* 8-20 * * *" is from 8:00 to 20:59.'),
-      })
-      .optional()
-      .describe("At some hours take only what is small; the announced SIZE stays what it is."),
-    after: z
-      .array(z.string().min(1, "a word is empty"))
-      .min(1, 'it is empty; write ["/usr/local/bin/called"]')
-      .optional()
-      .describe(
-        "A program to run after each call, as a list of words; ODMR_ACCOUNT, ODMR_RESULT and ODMR_MESSAGES tell it what was.",
-      ),
-    doubles: z
-      .enum(["keep", "remove"])
-      .default("keep")
-      .describe(
-        "The same mail by two relays within a day: keep both, or remove the second (it is logged, and in the history).",
-      ),
     every: interval()
       .optional()
       .describe("How often odmr pull --daemon calls; 15m, if nothing else is said of when."),
@@ -309,9 +266,6 @@ const adminIn = (folder: string) =>
       .default([])
       .describe("Further names under which it is reached, such as the one of a proxy before it."),
   });
-
-const interval = () =>
-  duration().refine((ms) => ms >= 10_000, "it is too often; write 10s at least (or follow: true)");
 
 const passwordIn = (folder: string) =>
   z.strictObject(
