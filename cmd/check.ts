@@ -59,6 +59,7 @@ function summary(config: Config): string {
     ...(config.serve?.listen ?? []).map((each) => ["listen", listenerLine(each)] as const),
     ...(config.serve?.customers ?? []).map((each) => ["customer", customerLine(each)] as const),
     ...(config.pull?.accounts ?? []).map((each) => ["account", accountLine(each)] as const),
+    ...(config.admin === undefined ? [] : [["admin", `on ${formatEndpoint(config.admin.listen)}`] as const]),
   ];
   return `${config.file} is right\n${rows.map(([what, said]) => `  ${what.padEnd(8)}  ${said}\n`).join("")}`;
 }

@@ -28,6 +28,10 @@ const table = {
     brief: "Look at the mail that waits, and act on it",
     load: async () => (await import("./queue.ts")).queueRoutes,
   },
+  "admin-http": {
+    brief: "Serve the admin interface of a spool: its API, its dashboard, its metrics",
+    load: async () => (await import("./admin-http.ts")).adminHttpCommand,
+  },
   init: {
     brief: "Write a commented starter configuration",
     load: async () => (await import("./init.ts")).initCommand,

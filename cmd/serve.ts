@@ -2,7 +2,7 @@
 // SIGHUP reads configuration and certificates anew; SIGTERM and SIGINT end it within ten seconds.
 import { BlockList, isIPv6 } from "node:net";
 import { buildCommand } from "@stricli/core";
-import type { Config, Listener } from "../src/config/config.ts";
+import type { Admin, Config, Listener } from "../src/config/config.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
 import { loadConfig } from "../src/config/load.ts";
@@ -10,10 +10,12 @@ import type { Peer } from "../src/net/connection.ts";
 import type { ListenAddress } from "../src/net/listen.ts";
 import { pause, systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
+import type { HttpServer } from "../src/platform/http.ts";
 import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { type DoorPlan, type Office, type OfficePlan, openOffice } from "../src/relay/office.ts";
 import { openSpool } from "../src/spool/open.ts";
+import type { RecordingSpool } from "../src/spool/records.ts";
 import { readBook } from "./book.ts";
 import { type CommonFlags, type Context, commonFlags, helpText } from "./flags.ts";
 import { logOf } from "./log.ts";
@@ -45,11 +47,12 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       // Before anybody hears that we are there: they may have something to say at once.
       const toldToEnd = untilToldToEnd(() => reload(flags.config, office, log));
       announce(office, serve, log);
+      const admin = config.admin && (await openAdminFor(config, config.admin, { spool, office, log }));
       await notify("READY=1");
       await toldToEnd;
       log.log("info", "ending");
       await notify("STOPPING=1");
-      await Promise.race([office.close(), pause(systemClock, GRACE)]);
+      await Promise.race([Promise.all([office.close(), admin?.close()]), pause(systemClock, GRACE)]);
     } finally {
       await spool.close();
     }
@@ -79,6 +82,19 @@ function serveOf({ serve, file }: Config): Serve {
       `${file}: serve: is missing; odmr serve needs to know where to listen. See odmr init relay`,
     );
   return serve;
+}
+
+/** The admin interface, loaded only where the configuration has it. */
+async function openAdminFor(
+  { hostname }: Config,
+  { listen, token, readToken, hosts }: Admin,
+  { spool, office, log }: { readonly spool: RecordingSpool; readonly office: Office; readonly log: Log },
+): Promise<HttpServer> {
+  const { openAdmin } = await import("./admin.ts");
+  return await openAdmin(
+    { listen, tokenFile: token.file, readTokenFile: readToken?.file, hosts: [...hosts, hostname] },
+    { spool, log, customers: () => office.book.customers },
+  );
 }
 
 function planOf({ listen, limits }: Serve): OfficePlan {

@@ -65,6 +65,14 @@ serve:
   auth:
     #? serve.auth.cramMd5
     cramMd5: true
+
+#? admin
+# Make its token with: odmr passwd admin.token
+# admin:
+#   listen: "127.0.0.1:8366"
+#   token: { file: admin.token }
+#   readToken: { file: read.token }   # for monitoring
+#   hosts: [mail.example.net]   # the name of a proxy before it
 `,
   home: `# The host at home: calls the relay, takes the mail and hands it on. Run it with: odmr pull (once), or odmr pull --daemon
 # What must be yours is marked with <--; check the file with: odmr check
@@ -101,6 +109,9 @@ pull:
       deliver:
         # - { match: "sales@example.org", to: "lmtp://127.0.0.1:24" }
         - { match: "*", to: "maildir:/var/mail/{domain}/{local}" }   # <--
+
+#? admin
+# admin: { listen: "127.0.0.1:8366", token: { file: admin.token } }
 
       # When odmr pull --daemon calls; odmr pull alone calls once.
       #? pull.accounts.follow

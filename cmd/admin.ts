@@ -1,0 +1,60 @@
+/** The admin interface on its address: for `odmr serve`, and for `odmr admin-http` by itself. */
+// Loaded only where it is asked for: the API's packages take their time.
+import { adminApp } from "../src/admin/app.ts";
+import type { Token } from "../src/admin/gate.ts";
+import type { ProcessFacts } from "../src/admin/metrics.ts";
+import { formatEndpoint } from "../src/config/endpoint.ts";
+import { readSecret } from "../src/config/secret.ts";
+import { systemClock } from "../src/platform/clock.ts";
+import { type HttpAddress, type HttpServer, peerOf, serveHttp } from "../src/platform/http.ts";
+import type { Log } from "../src/platform/log.ts";
+import type { Customer } from "../src/relay/customers.ts";
+import type { RecordingSpool } from "../src/spool/records.ts";
+
+export interface AdminPlan {
+  readonly listen: HttpAddress;
+  readonly tokenFile: string;
+  readonly readTokenFile: string | undefined;
+  /** Names under which it is reached, beside this host's own. */
+  readonly hosts: readonly string[];
+}
+
+export interface AdminSources {
+  readonly spool: RecordingSpool;
+  readonly customers: () => Iterable<Customer>;
+  readonly log: Log;
+}
+
+const HERE = ["localhost", "127.0.0.1", "::1"];
+
+/** @throws ConfigError for a token file, or the system's error for the address */
+export async function openAdmin(
+  plan: AdminPlan,
+  { spool, customers, log }: AdminSources,
+): Promise<HttpServer> {
+  const app = adminApp({
+    ...{ spool, customers, log, peerOf },
+    clock: systemClock,
+    tokens: await tokensOf(plan),
+    hosts: [...HERE, ...plan.hosts, ...("host" in plan.listen ? [plan.listen.host] : [])],
+    process: processFacts,
+  });
+  const server = await serveHttp((request, env) => app.fetch(request, env as object), plan.listen);
+  log.log("info", "listening", { service: "admin", address: formatEndpoint(server.address) });
+  return server;
+}
+
+async function tokensOf({ tokenFile, readTokenFile }: AdminPlan): Promise<readonly Token[]> {
+  const full: Token = { token: await readSecret(tokenFile), scope: "full", name: "admin" };
+  if (readTokenFile === undefined) return [full];
+  return [full, { token: await readSecret(readTokenFile), scope: "read", name: "reader" }];
+}
+
+function processFacts(): ProcessFacts {
+  const { user, system } = process.cpuUsage();
+  return {
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: process.memoryUsage.rss(),
+    started: Date.now() / 1000 - process.uptime(),
+  };
+}
