@@ -124,6 +124,8 @@ type Gate = "open" | "known" | "shut";
 const mail = (gate: Gate) => ({ MAIL: gate, RCPT: gate, DATA: gate, BDAT: gate }) as const;
 const chat = { NOOP: "open", HELP: "open", VRFY: "open", EXPN: "shut", QUIT: "open", RSET: "open" } as const;
 const greetings = { EHLO: "open", HELO: "open", LHLO: "shut" } as const;
+const noOdmr = { ATRN: "shut", ETRN: "shut", XODMRWAIT: "shut", XODMRTURN: "shut" } as const;
+const upgrades = { STARTTLS: "open", AUTH: "open" } as const;
 
 /** door × verb. The reversed session offers no AUTH, STARTTLS, ATRN, ETRN: its roles are settled (RFC 2645 §5). */
 export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
@@ -131,57 +133,31 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     ...chat,
     ...greetings,
     ...mail("known"),
-    STARTTLS: "open",
-    AUTH: "open",
+    ...upgrades,
     ATRN: "known",
     ETRN: "known",
     XODMRWAIT: "known",
     XODMRTURN: "shut",
   },
-  intake: {
-    ...chat,
-    ...greetings,
-    ...mail("open"),
-    STARTTLS: "open",
-    AUTH: "shut",
-    ATRN: "shut",
-    ETRN: "shut",
-    XODMRWAIT: "shut",
-    XODMRTURN: "shut",
-  },
-  submission: {
-    ...chat,
-    ...greetings,
-    ...mail("known"),
-    STARTTLS: "open",
-    AUTH: "open",
-    ATRN: "shut",
-    ETRN: "shut",
-    XODMRWAIT: "shut",
-    XODMRTURN: "shut",
-  },
+  intake: { ...chat, ...greetings, ...mail("open"), ...noOdmr, STARTTLS: "open", AUTH: "shut" },
+  submission: { ...chat, ...greetings, ...mail("known"), ...noOdmr, ...upgrades },
   lmtp: {
     ...chat,
+    ...mail("open"),
+    ...noOdmr,
     EHLO: "shut",
     HELO: "shut",
     LHLO: "open",
-    ...mail("open"),
     STARTTLS: "open",
     AUTH: "shut",
-    ATRN: "shut",
-    ETRN: "shut",
-    XODMRWAIT: "shut",
-    XODMRTURN: "shut",
   },
   reversed: {
     ...chat,
     ...greetings,
     ...mail("open"),
+    ...noOdmr,
     STARTTLS: "shut",
     AUTH: "shut",
-    ATRN: "shut",
-    ETRN: "shut",
-    XODMRWAIT: "shut",
     XODMRTURN: "open",
   },
 };
