@@ -131,7 +131,7 @@ const remarkChecks: readonly Check[] = [
   function* oneMailboxForAll({ pull }) {
     for (const [path, { match, to }] of rules(pull))
       if (
-        isMailbox(to) &&
+        (to.type === "maildir" || to.type === "mbox") &&
         match.replace(/@.*/, "").includes("*") &&
         !/\{(local|recipient)\}/.test(to.path)
       )
