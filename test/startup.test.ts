@@ -15,7 +15,7 @@ const STATIC = /^(?:import|export)\s+(?!type\s)(?:[^"';]*?\sfrom\s+)?"([^"]+)"/g
 function loadedWith(file: string, seen = new Set<string>()): ReadonlySet<string> {
   if (seen.has(file)) return seen;
   seen.add(file);
-  if (!file.endsWith(".ts")) return seen;
+  if (!/\.tsx?$/.test(file)) return seen;
   for (const [, to = ""] of readFileSync(join(root, file), "utf8").matchAll(STATIC)) {
     if (to.startsWith(".")) loadedWith(relative(root, join(root, dirname(file), to)), seen);
     else seen.add(to);
@@ -28,6 +28,21 @@ test("the program's frame loads the command line's parser and nothing else from 
   const outside = loaded.filter((each) => !/^(cmd|src)\//.test(each));
   assert.deepEqual(outside.sort(), ["@stricli/core", "node:path", "package.json"]);
   assert.ok(loaded.length <= 15, loaded.join(" "));
+});
+
+test("the queue and the call load nothing of the admin interface's packages", () => {
+  for (const file of ["cmd/queue.ts", "cmd/pull.ts", "cmd/serve.ts", "cmd/admin-http.ts"]) {
+    const heavy = [...loadedWith(file)].filter((each) => /^(hono|@hono)(\/|$)/.test(each));
+    assert.deepEqual(heavy, [], file);
+  }
+});
+
+test("the admin interface asks for no module of a runtime: it runs wherever fetch does", () => {
+  const loaded = [...loadedWith("src/admin/app.ts")];
+  assert.deepEqual(
+    loaded.filter((each) => each.startsWith("node:") || each.startsWith("@hono/node-server")),
+    [],
+  );
 });
 
 test("odmr --version says the one version that package.json has", async () => {
