@@ -8,6 +8,7 @@ import { readSecret } from "../src/config/secret.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { type HttpAddress, type HttpServer, peerOf, serveHttp } from "../src/platform/http.ts";
 import type { Log } from "../src/platform/log.ts";
+import { systemRandom } from "../src/platform/random.ts";
 import type { Customer } from "../src/relay/customers.ts";
 import type { RecordingSpool } from "../src/spool/records.ts";
 
@@ -35,6 +36,7 @@ export async function openAdmin(
   const app = adminApp({
     ...{ spool, customers, log, peerOf },
     clock: systemClock,
+    random: systemRandom,
     tokens: await tokensOf(plan),
     hosts: [...HERE, ...plan.hosts, ...("host" in plan.listen ? [plan.listen.host] : [])],
     process: processFacts,

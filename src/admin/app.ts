@@ -4,11 +4,13 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
+import type { Random } from "../platform/random.ts";
 import type { Customer } from "../relay/customers.ts";
 import type { RecordingSpool } from "../spool/records.ts";
 import { SpoolError } from "../spool/spool.ts";
 import { version } from "../version.ts";
 import { shallow, short } from "./body.ts";
+import { dashboard } from "./dashboard.tsx";
 import { Gate, secure, type Token, type Visit } from "./gate.ts";
 import { lookRoutes } from "./look.ts";
 import { metricsText, type ProcessFacts } from "./metrics.ts";
@@ -21,6 +23,7 @@ export interface AdminOptions {
   /** The customers of the configuration as they are now. */
   readonly customers: () => Iterable<Customer>;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly tokens: readonly Token[];
   /** Names and addresses that the Host field may have, without port. */
@@ -56,6 +59,10 @@ export function adminApp(options: AdminOptions): AdminApp {
   lookRoutes(app, tools);
   watchRoutes(app, tools);
   document(app);
+  app.route(
+    "/",
+    dashboard({ ...options, gate: tools.gate, api: async (request) => await app.fetch(request) }),
+  );
   return app;
 }
 

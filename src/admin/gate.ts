@@ -79,18 +79,13 @@ export class Gate {
 
   /** The token. What changes something asks for a full one. */
   readonly token = async (context: Context<Visit>, next: Next): Promise<Response | void> => {
-    const address = this.#options.peerOf?.(context.env) ?? "";
-    const wait = this.#wait(address);
-    if (wait > 0)
-      return problem(429, "too many wrong tokens", {
-        headers: { "Retry-After": String(Math.ceil(wait / 1000)) },
-      });
     const given = bearerIn(context);
     if (given === undefined) return unauthorized("a token is needed: Authorization: Bearer …");
-    const token = await this.find(given);
-    if (token === undefined) {
-      this.#guessed(address);
-      return unauthorized("this token is not known");
+    const token = await this.admit(given, context.env);
+    if (token === "wrong") return unauthorized("this token is not known");
+    if ("wait" in token) {
+      const headers = { "Retry-After": String(Math.ceil(token.wait / 1000)) };
+      return problem(429, "too many wrong tokens", { headers });
     }
     if (token.scope === "read" && !SAFE.has(context.req.method))
       return problem(403, "this token may only read");
@@ -98,6 +93,19 @@ export class Gate {
     context.set("scope", token.scope);
     await next();
   };
+
+  /**
+   * The token that this text is. Wrong ones are counted by address; after too many nobody there is heard for a while.
+   * @param env what the server gave beside the request
+   */
+  async admit(text: string, env: unknown): Promise<Token | "wrong" | { readonly wait: number }> {
+    const address = this.#options.peerOf?.(env) ?? "";
+    const wait = this.#wait(address);
+    if (wait > 0) return { wait };
+    const token = await this.find(text);
+    if (token === undefined) this.#guessed(address);
+    return token ?? "wrong";
+  }
 
   /** The token that this text is; all are compared, in the same time whichever it is. */
   async find(text: string): Promise<Token | undefined> {

@@ -26,7 +26,8 @@ export function lookRoutes(app: AdminApp, tools: AdminTools): void {
     return context.json({ items: await overview.series(hours * HOUR, bucket) }, 200);
   });
   app.openapi(routes.history, async (context) => {
-    const { ids, after, limit, cursor } = context.req.valid("query");
+    const { ids, after, newest, limit, cursor } = context.req.valid("query");
+    if (newest) return context.json(await overview.latest(limit), 200);
     const from =
       cursor ?? (after === undefined ? undefined : `${Date.parse(after)}-${Number.MAX_SAFE_INTEGER}`);
     return context.json(await overview.events(ids?.map(lower), placeOf({ limit, cursor: from })), 200);

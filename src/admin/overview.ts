@@ -95,6 +95,12 @@ export class Overview {
     return await this.events([id.toLowerCase()], { limit: HISTORY_MOST });
   }
 
+  /** The last changes, newest first. */
+  async latest(limit: number): Promise<JsonPage<EventJson>> {
+    const items = await this.#sources.spool.records.latest(limit);
+    return { items: items.map(eventJson), next: null };
+  }
+
   async events(ids: readonly MessageId[] | undefined, place: Place): Promise<JsonPage<EventJson>> {
     return jsonPage(await this.#sources.spool.records.historyPage(ids, place), eventJson);
   }

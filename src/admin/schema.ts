@@ -224,7 +224,12 @@ export const filterQuery = z.object({
 const paging = { limit: whole(PAGE_MOST).prefault("100"), cursor: cursor.optional() };
 
 export const queueQuery = filterQuery.extend({ sort: z.enum(SORTS).optional(), ...paging });
-export const historyQuery = z.object({ ids: ids.optional(), after: instant.optional(), ...paging });
+export const historyQuery = z.object({
+  ids: ids.optional(),
+  after: instant.optional(),
+  newest: flag.optional().describe("The last changes of all, newest first, on one page; with limit alone."),
+  ...paging,
+});
 export const turnsQuery = z.object({
   customer: name.optional(),
   side: z.enum(["provider", "customer"]).optional(),

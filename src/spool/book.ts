@@ -136,6 +136,10 @@ export class SpoolBook implements Records {
     return { items: ids, ...(from && { next: cursorText(from) }) };
   }
 
+  async latest(limit: number): Promise<readonly SpoolEvent[]> {
+    return await (await this.#reader()).submit("latest", { limit });
+  }
+
   async historyPage(
     ids: readonly MessageId[] | undefined,
     { after, limit }: Place,

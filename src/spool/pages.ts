@@ -72,13 +72,30 @@ export function count(db: Database, { filter, now }: Input<"count">): number {
   return Math.min(found, filter.limit ?? found);
 }
 
+interface EventRow extends Omit<SpoolEvent, "recipient"> {
+  readonly seq: number;
+  readonly recipient: string | null;
+}
+
+const EVENT = `SELECT e.seq, e.at, m.id, e.recipient, e.what, e.actor, e.reason
+  FROM event e JOIN message m ON m.seq = e.message`;
+
+function eventOf({ seq: _, recipient, ...event }: EventRow): SpoolEvent {
+  return { ...event, ...(recipient !== null && { recipient }) };
+}
+
+/** By the order in which they were noted, which the table keeps. */
+export function latest(db: Database, { limit }: Input<"latest">): readonly SpoolEvent[] {
+  return db.all<EventRow>(`${EVENT} ORDER BY e.seq DESC LIMIT ?`, limit).map(eventOf);
+}
+
 export function history(db: Database, { ids, after, limit }: HistoryWish): HistoryPage {
   const chosen =
     ids === undefined
       ? ""
       : `AND e.message IN (SELECT seq FROM message WHERE id IN (SELECT value FROM json_each(?)))`;
-  const rows = db.all<Omit<SpoolEvent, "recipient"> & { recipient: string | null; seq: number }>(
-    `SELECT e.seq, e.at, m.id, e.recipient, e.what, e.actor, e.reason FROM event e JOIN message m ON m.seq = e.message
+  const rows = db.all<EventRow>(
+    `${EVENT}
      WHERE (e.at, e.seq) > (?, ?) ${chosen} ORDER BY e.at, e.seq LIMIT ?`,
     after.at,
     after.seq,
@@ -87,14 +104,7 @@ export function history(db: Database, { ids, after, limit }: HistoryWish): Histo
   );
   const last = rows.at(-1);
   return {
-    events: rows.map(({ seq: _, at, id, recipient, what, actor, reason }) => ({
-      at,
-      id,
-      ...(recipient !== null && { recipient }),
-      what,
-      actor,
-      reason,
-    })),
+    events: rows.map(eventOf),
     next: rows.length < limit || last === undefined ? undefined : { at: last.at, seq: last.seq },
   };
 }

@@ -38,6 +38,8 @@ export interface Records {
   /** list(), act() and history() by the page, for those who come back later with a cursor. */
   page(filter: Filter, place: Place): Promise<PageOf<Entry>>;
   actPage(action: Action, filter: Filter, by: Actor, place: Place, dry?: "dry"): Promise<PageOf<MessageId>>;
+  /** The last changes, newest first. */
+  latest(limit: number): Promise<readonly SpoolEvent[]>;
   historyPage(ids: readonly MessageId[] | undefined, place: Place): Promise<PageOf<SpoolEvent>>;
 }
 

@@ -7,7 +7,7 @@ import { accept } from "./intake.ts";
 import { lease, renew, settle, soonest, unlease } from "./leases.ts";
 import { adopt, bodyOf, keepBooks, kept, lacking, ledger } from "./moving.ts";
 import { ageing, forgive, owed } from "./notices.ts";
-import { count, files, history } from "./pages.ts";
+import { count, files, history, latest } from "./pages.ts";
 import { addHoldRule, holdRules, removeHoldRule } from "./rules.ts";
 import { bodies, content, page, unreadable } from "./salvage.ts";
 import { type Step, upgrade } from "./schema.ts";
@@ -32,6 +32,7 @@ const acts: { readonly [N in Name]: Act<N> } = {
   page,
   count,
   history,
+  latest,
   content,
   bodies,
   files,
@@ -67,6 +68,7 @@ export const reads: ReadonlySet<Name> = new Set([
   "page",
   "count",
   "history",
+  "latest",
   "content",
   "bodies",
   "files",

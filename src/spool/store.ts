@@ -44,6 +44,7 @@ interface Operations {
   readonly page: { input: PageWish; output: Page };
   readonly count: { input: { filter: Filter; now: Instant }; output: number };
   readonly history: { input: HistoryWish; output: HistoryPage };
+  readonly latest: { input: { limit: number }; output: readonly SpoolEvent[] };
   readonly content: { input: { id: MessageId }; output: Content | undefined };
   readonly bodies: { input: { after: number; limit: number }; output: HeldBodies };
   readonly files: { input: Record<never, never>; output: readonly NamedFile[] };

@@ -32,7 +32,14 @@ export async function openAdmin(options: Partial<AdminOptions> = {}): Promise<Ad
     ...{ path, clock, random: seeded(5), log: silent, files: systemFiles, thread: "here" },
   });
   const app = adminApp({
-    ...{ spool, clock, log: silent, customers: () => [HOME_CUSTOMER], hosts: ["localhost"] },
+    ...{
+      spool,
+      clock,
+      random: seeded(7),
+      log: silent,
+      customers: () => [HOME_CUSTOMER],
+      hosts: ["localhost"],
+    },
     tokens: [
       { token: FULL, scope: "full", name: "full" },
       { token: READ, scope: "read", name: "read" },
