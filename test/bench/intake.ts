@@ -1,0 +1,64 @@
+/** Durable intake, 250 only after the sync, beside Postfix and the load tool's own ceiling: `npm run bench intake`. */
+// Options: --rounds N, --binary FILE, --json FILE. Needs root, for Postfix. Sessions stay open; each runs about two seconds.
+import { type Contender, contest, heading } from "./support/compare.ts";
+import { holding, type Load, source, withBenchPostfix, withSink } from "./support/postfix.ts";
+import { inDiskFolder, withRelay } from "./support/relay.ts";
+import { watched } from "./support/watch.ts";
+
+const KB = 1024;
+const MB = 1024 * KB;
+
+const cases = [
+  { name: "4 KB × 1", size: 4 * KB, sessions: 1, goal: 2.5, first: 500 },
+  { name: "4 KB × 10", size: 4 * KB, sessions: 10, goal: 5, first: 1000 },
+  { name: "4 KB × 50", size: 4 * KB, sessions: 50, goal: 10, first: 1000 },
+  { name: "4 KB × 200", size: 4 * KB, sessions: 200, goal: 8, first: 1000 },
+  { name: "64 KB × 50", size: 64 * KB, sessions: 50, goal: 4, first: 500 },
+  { name: "1 MB × 10", size: MB, sessions: 10, goal: 1.6, first: 50 },
+  { name: "10 MB × 4", size: 10 * MB, sessions: 4, goal: 1.6, first: 8 },
+] as const;
+const SECONDS = 2;
+
+interface Rival {
+  readonly name: string;
+  readonly port: number;
+  readonly pid?: number;
+}
+
+/** Warms a rival up, and sizes its runs by that. */
+async function contender(
+  { name, port, pid }: Rival,
+  load: Omit<Load, "count">,
+  first: number,
+): Promise<Contender> {
+  const rate = await source(port, { ...load, count: first });
+  const count = Math.max(load.sessions, Math.round(rate * SECONDS));
+  const send = () => source(port, { ...load, count });
+  return {
+    name,
+    async measure() {
+      if (pid === undefined) return { rate: await send() };
+      const { value, cost } = await watched(pid, send);
+      return { ...cost, rate: value, cpu: (cost.cpu / count) * 1000 };
+    },
+  };
+}
+
+heading("Durable intake", "messages/s");
+for (const { name, goal, first, ...load } of cases)
+  await inDiskFolder((folder) =>
+    withBenchPostfix(folder, holding, (postfix) =>
+      withSink((sink) =>
+        withRelay(folder, {}, async ({ intake, pid }) => {
+          const rivals: readonly Rival[] = [
+            { name: "Postfix", port: postfix.port, pid: postfix.pid },
+            { name: "no disk (smtp-sink)", port: sink },
+            { name: "odmr", port: intake, pid },
+          ];
+          const contenders: Contender[] = [];
+          for (const rival of rivals) contenders.push(await contender(rival, load, first));
+          await contest({ name, goal, contenders });
+        }),
+      ),
+    ),
+  );
