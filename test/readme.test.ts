@@ -5,10 +5,12 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
+import { parse, stringify } from "yaml";
 import { serve } from "../cmd/demo/child.ts";
 import { lettersIn } from "../cmd/demo/letters.ts";
 import { makePlace, type Place } from "../cmd/demo/place.ts";
 import { send } from "../cmd/demo/send.ts";
+import { parseConfig } from "../src/config/load.ts";
 import { inFolder } from "./support/cli.ts";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -45,6 +47,24 @@ function here(text: string, place: Place): string {
     .replaceAll(/\s*#.*$/gm, "");
 }
 
+type Part = Readonly<Record<string, unknown>>;
+
+/** A part laid over a whole, key by key; the first account keeps what the part does not say. */
+function joined(whole: unknown, part: unknown): unknown {
+  if (part === undefined) return whole;
+  if (
+    Array.isArray(whole) &&
+    Array.isArray(part) &&
+    part.some((each) => typeof each === "object" && "name" in each)
+  )
+    return [joined(whole[0], part[0]), ...part.slice(1)];
+  if (typeof whole !== "object" || typeof part !== "object" || Array.isArray(part)) return part;
+  const keys = new Set([...Object.keys(whole ?? {}), ...Object.keys(part ?? {})]);
+  return Object.fromEntries(
+    [...keys].map((key) => [key, joined((whole as Part)?.[key], (part as Part)[key])]),
+  );
+}
+
 const shell = promisify(execFile);
 
 /** Runs the lines of a shell example in a folder, with `odmr` in PATH. */
@@ -74,6 +94,19 @@ describe("the README", () => {
       assert.ok(name in scripts, name);
   });
 
+  it("has configurations that are right, whole or as a part of one", async () => {
+    const all = (await examples())
+      .filter(({ language }) => language === "yaml")
+      .map(({ text }) => parse(text) as Part);
+    const whole = all.filter((each) => "hostname" in each);
+    assert.equal(whole.length, 2);
+    assert.ok(all.length > whole.length + 2);
+    for (const part of all) {
+      const [base = {}] = whole.filter((each) => ("pull" in part ? "pull" in each : "serve" in each));
+      parseConfig(stringify(joined(base, part)), "/etc/odmr/odmr.yaml");
+    }
+  });
+
   it("can be followed: a relay, a house, mail, the queue", () =>
     inFolder(async (folder) => {
       const place = await makePlace(folder);
@@ -85,7 +118,7 @@ describe("the README", () => {
       const relay = join(folder, "relay");
       await run(relaySteps.filter((line) => /init|passwd/.test(line)).join("\n"), place, relay);
       await shell("cp", [join(relay, "home.secret"), folder]);
-      const relayYaml = here(await example("yaml", "customers:"), place).replace("/var/lib/odmr", relay);
+      const relayYaml = here(await example("yaml", "hostname: relay"), place).replace("/var/lib/odmr", relay);
       await writeFile(join(relay, "odmr.yaml"), relayYaml);
       await run(relaySteps.filter((line) => line.includes("odmr check")).join("\n"), place, relay);
       assert.ok(relaySteps.some((line) => line === "odmr serve --config odmr.yaml"));
@@ -110,7 +143,7 @@ describe("the README", () => {
         await shell("cp", [join(folder, "home.secret"), join(home, "password-from-the-relay")]);
         const homeSteps = here(await example("sh", "odmr init home"), place).split("\n");
         await run(homeSteps.filter((line) => /init|passwd/.test(line)).join("\n"), place, home);
-        const homeYaml = here(await example("yaml", "accounts:"), place)
+        const homeYaml = here(await example("yaml", "hostname: home"), place)
           .replace("/var/lib/odmr", home)
           .replace("user: home", `user: home\n      ca: ${folder}/relay.crt`)
           .replace(/.*sales@.*\n/, "");
