@@ -2,11 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
-import type { Config, Account as Settings } from "../src/config/config.ts";
+import type { AccountSmarthost, Config, Rule, Account as Settings } from "../src/config/config.ts";
 import { readSecret } from "../src/config/secret.ts";
 import type { Target } from "../src/config/target.ts";
 import type { AccountUri } from "../src/config/uri.ts";
 import type { Account } from "../src/relay/call.ts";
+import type { Home } from "../src/relay/home.ts";
+import type { Login } from "../src/relay/login.ts";
 import type { Timing } from "../src/relay/schedule.ts";
 
 /** An account with what happens to its mail. */
@@ -14,7 +16,15 @@ export interface Plan {
   readonly account: Account;
   /** What ATRN asks for; none: all. */
   readonly ask: readonly string[];
-  readonly deliver: readonly { readonly match: string; readonly to: Target }[];
+  readonly deliver: readonly Rule[];
+  /** Whose hours the rules mean, where they do not say; undefined: this host's. */
+  readonly timezone?: string | undefined;
+  /** The house as a place that mail leaves from. */
+  readonly home: Home;
+  /** A sender is told that its message is late after so many milliseconds. */
+  readonly warnAfter: number;
+  /** Where outgoing mail goes that the provider does not take. */
+  readonly smarthost?: Login | undefined;
   /** When it is called by itself. */
   readonly timing: Timing & { readonly follow: boolean };
   /** What is run after each call. */
@@ -33,9 +43,40 @@ export async function planOf(settings: Settings, config: Config): Promise<Plan> 
     account,
     ask: settings.askAll ? [] : settings.domains,
     deliver: settings.deliver,
+    timezone: settings.timezone,
+    home: homeOf(config),
+    warnAfter: config.pull?.outgoing?.warnAfter ?? WARN_AFTER,
+    smarthost: settings.smarthost && (await smarthostOf(settings.smarthost, account.hostname)),
     timing: timingOf(settings),
     after: settings.after,
-    stamp: JSON.stringify([settings, account]),
+    stamp: JSON.stringify([settings, account, config.pull?.outgoing]),
+  };
+}
+
+const WARN_AFTER = 4 * 3_600_000;
+
+export function homeOf({ pull }: Pick<Config, "pull">): Home {
+  return {
+    accounts: (pull?.accounts ?? []).map(({ name, domains }) => ({ name, domains })),
+    outgoing: pull?.outgoing,
+  };
+}
+
+async function smarthostOf(settings: AccountSmarthost, ourName: string): Promise<Login> {
+  const {
+    at,
+    password,
+    tls,
+    ca,
+  }: Partial<Extract<AccountSmarthost, { tls?: unknown }>> & Pick<AccountSmarthost, "at"> = settings;
+  return {
+    host: at.host,
+    port: at.port,
+    hostname: ourName,
+    tls: tls ?? at.tls,
+    ...(at.user !== undefined && { user: at.user }),
+    ...(password && { password: await readSecret(password.file) }),
+    ...(ca !== undefined && { ca: await readFile(ca, "utf8") }),
   };
 }
 
@@ -102,6 +143,8 @@ export async function planOfUri(uri: AccountUri, options: UriOptions): Promise<P
     },
     ask: uri.domains,
     deliver: [{ match: "*", to: target }],
+    home: { accounts: [{ name: uriName(uri), domains: uri.domains }] },
+    warnAfter: WARN_AFTER,
     timing: { every: USUALLY, follow: false },
     after: undefined,
     stamp: uriName(uri),

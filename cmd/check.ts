@@ -2,7 +2,7 @@
 // Everything that is wrong is said at once (exit 78); what works and is seldom meant goes to stderr.
 
 import { buildCommand } from "@stricli/core";
-import type { Account, Config, Customer, Listener } from "../src/config/config.ts";
+import type { Account, Config, Customer, Listener, Rule } from "../src/config/config.ts";
 import { jsonSchema } from "../src/config/describe.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
@@ -77,6 +77,16 @@ function customerLine({ name, domains, hold, quota, password, scram, certificate
 
 function accountLine({ name, provider, tls, user, domains, deliver }: Account): string {
   const as = user === undefined ? "by certificate" : `as ${user}`;
-  const rules = deliver.map(({ match, to }) => `${match} → ${to.type}`).join(", ");
+  const rules = deliver.map((rule) => `${rule.match} → ${wayName(rule)}`).join(", ");
   return `${name}: ${formatEndpoint(provider)} (${tls}) ${as}; ${domains.join(", ")}; ${rules}`;
+}
+
+function wayName({ to = [], redirect }: Rule): string {
+  return (
+    redirect ??
+    [to]
+      .flat()
+      .map(({ type }) => type)
+      .join(" and ")
+  );
 }

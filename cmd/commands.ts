@@ -28,6 +28,10 @@ const table = {
     brief: "Look at the mail that waits, and act on it",
     load: async () => (await import("./queue.ts")).queueRoutes,
   },
+  sendmail: {
+    brief: "Take a message on stdin from a program on this host, as sendmail does",
+    load: async () => (await import("./sendmail.ts")).sendmailCommand,
+  },
   "admin-http": {
     brief: "Serve the admin interface of a spool: its API, its dashboard, its metrics",
     load: async () => (await import("./admin-http.ts")).adminHttpCommand,

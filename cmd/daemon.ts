@@ -1,6 +1,8 @@
 /** `odmr pull --daemon` and `--follow`: all accounts by their schedules or on the line, until told to end. */
 // SIGHUP reads the configuration anew: accounts that did not change go on as they are. SIGTERM ends it within ten seconds.
 
+import type { Outgoing } from "../src/config/config.ts";
+import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConnectionError } from "../src/net/connection.ts";
 import { askControl, openControl } from "../src/net/control.ts";
 import type { Listener } from "../src/net/listen.ts";
@@ -11,11 +13,15 @@ import { Arrivals } from "../src/relay/arrivals.ts";
 import { CallError } from "../src/relay/callerror.ts";
 import { lists } from "../src/relay/errand.ts";
 import { follow } from "../src/relay/follow.ts";
+import { type HomeListener, homeBook, openHome } from "../src/relay/home.ts";
+import type { Relay } from "../src/relay/relay.ts";
 import { type Charge, type Left, type Line, Watch } from "../src/relay/rota.ts";
 import { scheduleOf } from "../src/relay/schedule.ts";
 import type { RecordingSpool } from "../src/spool/records.ts";
+import type { Lane } from "../src/spool/spool.ts";
 import type { Plan } from "./account.ts";
-import { callerOf, type Desk, deskOf, finished, type Report, runPlan } from "./errand.ts";
+import { admission } from "./admission.ts";
+import { callerOf, carriedBy, type Desk, deskOf, finished, type Report, runPlan } from "./errand.ts";
 import { Exit, status } from "./exit.ts";
 import { notify } from "./systemd.ts";
 
@@ -27,6 +33,8 @@ export interface DaemonOptions {
   /** Where the control socket lies. */
   readonly control: string;
   readonly log: Log;
+  /** Where mail from this house comes in; undefined: nowhere. */
+  readonly outgoing?: Outgoing | undefined;
   /** Told of each call, and of each round on the line that brought something. */
   readonly told: (report: Report) => void;
 }
@@ -41,6 +49,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const unheard = spool.onChange((lane) => arrivals.came(lane));
   const house = new Household(options, arrivals);
   let control: Listener | undefined;
+  let home: HomeListener | undefined;
   try {
     control = await openControl({
       path: options.control,
@@ -53,15 +62,46 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       () => house.callAll(),
     );
     house.renew(options.plans);
+    home = await openDoor(options, arrivals);
     await notify("READY=1");
     await toldToEnd;
     log.log("info", "ending");
     await notify("STOPPING=1");
-    await Promise.race([house.end(), pause(systemClock, GRACE)]);
+    await Promise.race([Promise.all([home?.close(), house.end()]), pause(systemClock, GRACE)]);
   } finally {
     unheard();
     await control?.close();
   }
+}
+
+/** Opens the door for mail from this house, where the configuration has one. */
+async function openDoor(
+  { plans, outgoing, spool, log }: DaemonOptions,
+  arrivals: Arrivals,
+): Promise<HomeListener | undefined> {
+  const [plan] = plans;
+  if (plan === undefined || outgoing?.listen === undefined) return undefined;
+  const { listen, networks } = outgoing;
+  const stop = new AbortController();
+  const relay: Relay = {
+    ...{ spool, log, arrivals, clock: systemClock, random: systemRandom },
+    hostname: plan.account.hostname,
+    book: homeBook(plan.home),
+    stopping: stop.signal,
+  };
+  const home = await openHome(
+    relay,
+    "path" in listen ? { ...listen, mode: 0o660 } : listen,
+    admission(networks),
+  );
+  const { address, port } = home.address;
+  const where = address === "unix" ? formatEndpoint(listen) : formatEndpoint({ host: address, port });
+  log.log("info", "listening", { service: "outgoing", address: where });
+  const close = (): Promise<void> => {
+    stop.abort();
+    return home.close();
+  };
+  return { ...home, close };
 }
 
 /** Asks the daemon that runs on this spool for calls now. @throws Exit if there is none */
@@ -167,6 +207,7 @@ class Household {
     const stop = new AbortController();
     const carrying = desk.porter.work(this.#arrivals, stop.signal);
     const watch = new Watch(chargeOf(desk, told), { clock: systemClock, random: systemRandom });
+    if (desk.sender !== undefined) stop.signal.addEventListener("abort", callForOutgoing(watch, desk));
     const end = async (): Promise<void> => {
       await watch.end();
       stop.abort();
@@ -174,6 +215,18 @@ class Household {
     };
     return { plan, watch, end };
   }
+}
+
+/** Mail that comes to be sent is not kept until the next hour of the schedule. @returns ends it */
+function callForOutgoing(watch: Watch<Report>, { plan, spool }: Desk): () => void {
+  const lane: Lane = { direction: "outgoing", customer: plan.account.name };
+  let before = spool.usage(lane).count;
+  return spool.onChange((changed) => {
+    if (changed !== undefined && changed.direction !== "outgoing") return;
+    const { count } = spool.usage(lane);
+    if (count > before) void watch.ask();
+    before = count;
+  });
 }
 
 function chargeOf(desk: Desk, told: (report: Report) => void): Charge<Report> {
@@ -192,7 +245,7 @@ function chargeOf(desk: Desk, told: (report: Report) => void): Charge<Report> {
 
 async function stay(desk: Desk, line: Line<Report>, told: (report: Report) => void): Promise<Left> {
   const { account, ask } = desk.plan;
-  let before = desk.porter.carried;
+  let before = carriedBy(desk);
   let rounds: Promise<void> = Promise.resolve();
   try {
     const type = await follow(account, lists(ask), callerOf(desk), {
@@ -201,7 +254,7 @@ async function stay(desk: Desk, line: Line<Report>, told: (report: Report) => vo
       brought: (taken) => {
         rounds = rounds.then(async () => {
           const done = await finished(desk, { taken, before });
-          before = desk.porter.carried;
+          before = carriedBy(desk);
           if (taken.messages > 0) told(done.report);
           line.round(done);
         });

@@ -35,6 +35,11 @@ export async function main(
   const seen: StricliProcess = { stdout, stderr, env };
   const debug = Boolean(env.ODMR_DEBUG);
   try {
+    if (inputs[0] === "sendmail" && !isHelp(inputs[1])) {
+      const { sendmail } = await import("./sendmail.ts");
+      await sendmail(inputs.slice(1), seen);
+      return status.ok;
+    }
     const root = await rootWith(isCommand(inputs[0]) ? inputs[0] : undefined);
     await run(buildApplication<Context>(root, settings(env, debug), integrations), inputs, { process: seen });
   } catch (error) {
@@ -43,6 +48,9 @@ export async function main(
   }
   return exitStatus(Number(seen.exitCode ?? 0));
 }
+
+/** sendmail's own options are nothing that stricli could read. */
+const isHelp = (word: string | undefined): boolean => word === "--help" || word === "--helpAll";
 
 /** stricli's own statuses are negative: a command line that it cannot read, and what should not happen. */
 function exitStatus(code: number): number {

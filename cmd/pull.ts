@@ -1,6 +1,7 @@
 /** `odmr pull`: the call. Mail that waits at the provider comes into our spool, and from there to its targets. */
 // What came is safe before the provider hears 250; what a target cannot take now is tried again at the next call.
 import { buildCommand } from "@stricli/core";
+import type { Outgoing } from "../src/config/config.ts";
 import { ConfigError } from "../src/config/error.ts";
 import { loadConfig } from "../src/config/load.ts";
 import { parseFingerprint } from "../src/config/names.ts";
@@ -43,7 +44,7 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
     };
     const { daemon, follow, now } = flags;
     if (Number(daemon) + Number(follow) + Number(now) > 1) fail("one of --daemon, --follow and --now");
-    const { plans, spoolPath } = await plansOf(flags, names);
+    const { plans, spoolPath, outgoing } = await plansOf(flags, names);
     const control = `${spoolPath}.control`;
     if (now) {
       const { askDaemon } = await import("./daemon.ts");
@@ -66,7 +67,7 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
         const timed = (all: readonly Plan[]) => (follow ? all.map(following) : all);
         const reload = async () => timed((await plansOf(flags, names)).plans);
         const told = follow ? print : (report: Report) => logCall(report, log);
-        await runDaemon({ plans: timed(plans), reload, spool, control, log, told });
+        await runDaemon({ plans: timed(plans), reload, spool, control, log, told, outgoing });
       } else for (const plan of plans) tell((await runPlan(deskOf(plan, spool, log))).report);
     } finally {
       await spool.close();
@@ -146,7 +147,7 @@ const MESSAGE_SIZE = 50 * 1_048_576;
 async function plansOf(
   flags: PullFlags,
   names: readonly string[],
-): Promise<{ plans: readonly Plan[]; spoolPath: string }> {
+): Promise<{ plans: readonly Plan[]; spoolPath: string; outgoing?: Outgoing | undefined }> {
   const [only] = names;
   if (only !== undefined && isAccountUri(only)) return planFor(only, flags, names.length);
   if (flags.to !== undefined)
@@ -162,7 +163,11 @@ async function plansOf(
       fail(`there is no account ${name}; there is ${known}`),
   );
   const plans = (names.length > 0 ? chosen : accounts).map((account) => planOf(account, config));
-  return { plans: await Promise.all(plans), spoolPath: flags.spool ?? config.spool };
+  return {
+    plans: await Promise.all(plans),
+    spoolPath: flags.spool ?? config.spool,
+    outgoing: config.pull?.outgoing,
+  };
 }
 
 async function planFor(text: string, flags: PullFlags, words: number) {

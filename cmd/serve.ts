@@ -1,12 +1,10 @@
 /** `odmr serve`: the relay. Opens the spool and the doors, and works until it is told to end. */
 // SIGHUP reads configuration and certificates anew; SIGTERM and SIGINT end it within ten seconds.
-import { BlockList, isIPv6 } from "node:net";
 import { buildCommand } from "@stricli/core";
 import type { Admin, Config, Listener } from "../src/config/config.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
 import { loadConfig } from "../src/config/load.ts";
-import type { Peer } from "../src/net/connection.ts";
 import type { ListenAddress } from "../src/net/listen.ts";
 import { pause, systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
@@ -16,6 +14,7 @@ import { systemRandom } from "../src/platform/random.ts";
 import { type DoorPlan, type Office, type OfficePlan, openOffice } from "../src/relay/office.ts";
 import { openSpool } from "../src/spool/open.ts";
 import type { RecordingSpool } from "../src/spool/records.ts";
+import { admission } from "./admission.ts";
 import { readBook } from "./book.ts";
 import { type CommonFlags, type Context, commonFlags, helpText } from "./flags.ts";
 import { logOf } from "./log.ts";
@@ -63,10 +62,11 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
     brief: "Run the relay: take mail in, hold it, hand it over when its customer calls",
     fullDescription: helpText(
       "Listens where the configuration says, takes in mail for the customers' domains, holds it in the spool, and\n" +
-        "hands it over when a customer calls and turns the line (ATRN, RFC 2645).\n\n" +
+        "hands it over when a customer calls and turns the line (ATRN, RFC 2645). Customers' own mail goes out by\n" +
+        "serve.outbound; what goes no further comes back to its sender with a notice.\n\n" +
         "SIGHUP reads customers, limits and certificates anew; other changes want a restart. SIGTERM ends it within ten\n" +
         "seconds; nothing that was answered 250 is lost. With systemd: Type=notify, NotifyAccess=all, and sockets by\n" +
-        "FileDescriptorName=odmr, intake or lmtp.",
+        "FileDescriptorName=odmr, intake, lmtp or submission.",
       {
         "odmr serve": "with ./odmr.yaml, or the user's or the system's configuration",
         "odmr serve --config relay.yaml --log json": "log lines for programs",
@@ -112,7 +112,7 @@ function passedFor(
   place: number,
   passed: readonly PassedSocket[],
 ): PassedSocket | undefined {
-  const named = passed.some(({ name }) => ["odmr", "intake", "lmtp"].includes(name));
+  const named = passed.some(({ name }) => ["odmr", "intake", "lmtp", "submission"].includes(name));
   return named ? passed.find(({ name }) => name === service) : passed[place];
 }
 
@@ -131,18 +131,6 @@ function doorOf(listener: Listener, passed: PassedSocket | undefined): DoorPlan 
 /** A unix socket is for those of its group: the mail server beside us. */
 const addressOf = (address: Listener["address"]): ListenAddress =>
   "path" in address ? { ...address, mode: 0o660 } : address;
-
-function admission(networks: readonly string[]): (peer: Peer) => boolean {
-  if (networks.length === 0) return () => true;
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = "", bits] = network.split("/");
-    const family = isIPv6(address) ? "ipv6" : "ipv4";
-    if (bits === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(bits), family);
-  }
-  return ({ address }) => address === "unix" || list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
-}
 
 function announce({ addresses }: Office, { listen }: Serve, log: Log): void {
   for (const [i, { address, port }] of addresses.entries()) {

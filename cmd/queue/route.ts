@@ -2,6 +2,7 @@
 // A customer's domain waits for that customer's call; what an account takes at home waits for its target.
 import type { Config } from "../../src/config/config.ts";
 import type { Instant } from "../../src/platform/clock.ts";
+import { outside } from "../../src/relay/home.ts";
 import type { Lane, Posting } from "../../src/spool/spool.ts";
 import { type Address, domainOf, matchesGlob } from "../../src/wire/address.ts";
 import { Exit, status, UsageError } from "../exit.ts";
@@ -50,6 +51,9 @@ function wayTo(to: Address, config: Config | undefined): Way {
     ({ domains, deliver }) => domains.includes(domain) && deliver.some(({ match }) => matchesGlob(match, to)),
   );
   if (account !== undefined) return { lane: { direction: "local", customer: account.name }, hold: HOLD };
+  const outgoing = config?.pull?.outgoing;
+  const ours = config?.pull?.accounts.some(({ domains }) => domains.includes(domain));
+  if (outgoing !== undefined && ours !== true) return outside(outgoing);
   const advice = config === undefined ? "; name a configuration (--config) or a customer (--customer)" : "";
   throw new Exit(
     status.dataError,

@@ -1,9 +1,11 @@
 /** What is wrong with a configuration as a whole, where each key alone is right. */
 // Problems make it unusable; remarks are things that work and are seldom meant.
 
+import { domainOf } from "../wire/address.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import type { Path, Problem } from "./problems.ts";
 import type { Settings } from "./schema.ts";
+import type { Target } from "./target.ts";
 
 export const problemsOf = (settings: Settings): readonly Problem[] =>
   problemChecks.flatMap((check) => [...check(settings)]);
@@ -116,6 +118,33 @@ const problemChecks: readonly Check[] = [
           message: "there is a schedule too; take one out",
         };
   },
+  function* outgoingByNobody({ pull }) {
+    const via = pull?.outgoing?.via;
+    const names = pull?.accounts.map(({ name }) => name) ?? [];
+    if (via !== undefined && !names.includes(via))
+      yield {
+        path: ["pull", "outgoing", "via"],
+        message: `there is no account ${via}; write ${names.join(" or ")}`,
+      };
+  },
+  function* redirectionsWithoutAWay({ pull }) {
+    const ours = new Set(pull?.accounts.flatMap(({ domains }) => domains));
+    for (const [path, { redirect }] of rules(pull))
+      if (redirect !== undefined && pull?.outgoing === undefined && !ours.has(domainOf(redirect)))
+        yield {
+          path: [...path, "redirect"],
+          message:
+            "it leaves the house, and no mail does; write pull.outgoing, or an address of one of the domains",
+        };
+  },
+  function* smarthostsWithoutPassword({ pull }) {
+    for (const [i, { smarthost }] of (pull?.accounts ?? []).entries())
+      if (smarthost?.at.user !== undefined && !("password" in smarthost && smarthost.password !== undefined))
+        yield {
+          path: [...ACCOUNTS, i, "smarthost"],
+          message: 'its user has no password; write { at: "smtp://user@host:587", password: { file: … } }',
+        };
+  },
   function* pinAndCa({ pull }) {
     for (const [i, { pin, ca }] of (pull?.accounts ?? []).entries())
       if (pin !== undefined && ca !== undefined)
@@ -129,12 +158,8 @@ const problemChecks: readonly Check[] = [
 
 const remarkChecks: readonly Check[] = [
   function* oneMailboxForAll({ pull }) {
-    for (const [path, { match, to }] of rules(pull))
-      if (
-        (to.type === "maildir" || to.type === "mbox") &&
-        match.replace(/@.*/, "").includes("*") &&
-        !/\{(local|recipient)\}/.test(to.path)
-      )
+    for (const [path, { match, to = [] }] of rules(pull))
+      if (match.replace(/@.*/, "").includes("*") && [to].flat().some(isOneMailbox))
         yield {
           path: [...path, "to"],
           message: `all that ${match} takes goes into one mailbox; {local} in the path gives each its own`,
@@ -142,7 +167,7 @@ const remarkChecks: readonly Check[] = [
   },
   function* rulesBehindAll({ pull }) {
     for (const [i, { deliver }] of (pull?.accounts ?? []).entries()) {
-      const all = deliver.findIndex(({ match }) => match === "*");
+      const all = deliver.findIndex(takesAll);
       if (all >= 0 && all < deliver.length - 1)
         yield {
           path: [...ACCOUNTS, i, "deliver", all + 1],
@@ -166,6 +191,16 @@ const remarkChecks: readonly Check[] = [
       };
   },
 ];
+
+type Rule = NonNullable<Settings["pull"]>["accounts"][number]["deliver"][number];
+
+/** Whether nothing passes by this rule. */
+const takesAll = ({ match, from, largerThan, smallerThan, header }: Rule): boolean =>
+  match === "*" && [from, largerThan, smallerThan, header].every((condition) => condition === undefined);
+
+/** A path that is the same for all. */
+const isOneMailbox = (target: Target): boolean =>
+  (target.type === "maildir" || target.type === "mbox") && !/\{(local|recipient)\}/.test(target.path);
 
 type Named = readonly [name: string, path: Path];
 

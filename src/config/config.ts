@@ -1,6 +1,7 @@
 /** A configuration as the program uses it: what the file says, with what follows from it filled in. */
 
 import type { Settings } from "./schema.ts";
+import type { Target } from "./target.ts";
 
 type Serve = NonNullable<Settings["serve"]>;
 type Pull = NonNullable<Settings["pull"]>;
@@ -10,6 +11,14 @@ export type Limits = Serve["limits"];
 export type Account = Pull["accounts"][number];
 export type Rule = Account["deliver"][number];
 export type Outbound = NonNullable<Serve["outbound"]>;
+/** Where a rule may bring mail. */
+export const targetsOf = ({ to = [], otherwise }: Rule): readonly Target[] => [
+  ...[to].flat(),
+  ...(otherwise === undefined ? [] : [otherwise]),
+];
+
+export type Outgoing = NonNullable<Pull["outgoing"]>;
+export type AccountSmarthost = NonNullable<Account["smarthost"]>;
 export type Admin = NonNullable<Settings["admin"]>;
 export type Tls = NonNullable<Settings["tls"]>;
 type ListenerSettings = Serve["listen"][number];

@@ -130,6 +130,24 @@ export const target = (folder: string) =>
     }
   });
 
+/** One target, or a list of them. */
+export const targets = (folder: string) =>
+  z
+    .union([z.string(), z.array(z.string()).min(1, "it is empty; write a target")], {
+      error: ({ input }) =>
+        `${shown(input)} is no target; write maildir:/var/mail/{domain}/{local}, or a list`,
+    })
+    .transform((input, context): Target | readonly Target[] => {
+      const read = (text: string, path: readonly number[]): Target => {
+        const found = target(folder).safeParse(text);
+        if (found.success) return found.data;
+        for (const { message } of found.error.issues)
+          context.issues.push({ code: "custom", message, input: text, path: [...path] });
+        return z.NEVER;
+      };
+      return typeof input === "string" ? read(input, []) : input.map((text, i) => read(text, [i]));
+    });
+
 function absolute(found: Target, folder: string): Target {
   return "path" in found ? { ...found, path: located(found.path, folder) } : found;
 }

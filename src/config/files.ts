@@ -47,15 +47,19 @@ function* namedFiles({
   }
   yield* named(["serve", "outbound"], { passwordFile: serve?.outbound?.passwordFile }, "secret");
   yield* named(["serve", "outbound"], { ca: serve?.outbound?.ca });
-  for (const [i, { password, ca, certificate }] of (pull?.accounts ?? []).entries()) {
+  for (const [i, { password, ca, certificate, smarthost }] of (pull?.accounts ?? []).entries()) {
     const at = ["pull", "accounts", i];
     yield* named([...at, "password"], { file: password?.file }, "secret");
     yield* named(at, { ca });
+    yield* named([...at, "smarthost", "password"], { file: passwordOf(smarthost) }, "secret");
     yield* named([...at, "certificate"], { file: certificate?.file, key: certificate?.key });
   }
   yield* named(["admin", "token"], { file: admin?.token.file }, "secret");
   yield* named(["admin", "readToken"], { file: admin?.readToken?.file }, "secret");
 }
+
+const passwordOf = (smarthost: object | undefined): string | undefined =>
+  (smarthost as { readonly password?: { readonly file: string } } | undefined)?.password?.file;
 
 function* named(
   at: Path,

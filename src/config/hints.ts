@@ -1,15 +1,8 @@
 /** Keys that are wrong: known ones that this version does not have, and misspelt ones. */
-// The table of promised keys shrinks as they are built; a key leaves it in the commit that adds it to schema.ts.
-
-const notYet: Readonly<Record<string, string>> = {
-  "pull.outgoing": "outgoing mail",
-  "pull.accounts.deliver.during": "delivery by time of day",
-};
+// What is near to a known word is taken for it, misspelt; of everything else the known words are told.
 
 /** What to say of a key that its place does not have. @param path with list positions left out */
 export function unknownKey(path: readonly string[], known: readonly string[]): string {
-  const promised = notYet[path.join(".")];
-  if (promised !== undefined) return unsupported(promised);
   const meant = closest(path.at(-1) ?? "", known);
   return meant === undefined
     ? `this is no key here; there are ${known.join(", ")}`
@@ -21,8 +14,6 @@ export function wrongWord(word: string, known: readonly string[]): string {
   const meant = closest(word, known);
   return `"${word}" is none of ${known.join(", ")}${meant === undefined ? "; write one of them" : `; did you mean ${meant}?`}`;
 }
-
-const unsupported = (what: string): string => `it is not supported by this version (${what}); take it out`;
 
 /** The known word that is at most a third of its letters away from this one. */
 export function closest(word: string, known: readonly string[]): string | undefined {

@@ -13,6 +13,9 @@ export const isHostname = (text: string): boolean =>
 /** An address with `*` and `?` for what may vary; `*` alone takes all. */
 export const isAddressPattern = (text: string): boolean => text === "*" || /^[^@\s]+@[^@\s]+$/.test(text);
 
+/** A header field's name (RFC 5322 §2.2). */
+export const isFieldName = (text: string): boolean => /^[!-9;-~]{1,76}$/.test(text);
+
 /** SHA-256 of a certificate, however it was copied (`sha256:…`, `AB:CD:…`): 64 lower-case hex digits, or undefined. */
 export function parseFingerprint(text: string): string | undefined {
   const hex = text

@@ -36,7 +36,7 @@ function text<T>(read: (text: string) => T | undefined, hint: string) {
   });
 }
 
-const smarthost = () =>
+export const smarthost = () =>
   text(
     parseSmarthost,
     "is no smarthost; write smtp://user@smtp.example.net:587 or smtps://user@smtp.example.net (the password is in passwordFile)",

@@ -2,6 +2,7 @@
 // The one source: the types, the checks, `odmr init`'s comments and the JSON Schema for editors all come from here.
 
 import { z } from "zod";
+import { accountSmarthost, homeOutgoing, ruleIn } from "./deliver.ts";
 import {
   addressPattern,
   count,
@@ -15,7 +16,6 @@ import {
   network,
   provider,
   size,
-  target,
   timezone,
 } from "./fields.ts";
 import { outboundIn, sendingIn } from "./outgoing.ts";
@@ -172,6 +172,9 @@ const pullIn = (folder: string) =>
       .array(accountIn(folder))
       .min(1, "it is empty; write at least one account")
       .describe("The providers to call."),
+    outgoing: homeOutgoing()
+      .optional()
+      .describe("Mail that leaves the house: it goes with the calls of an account, before mail is fetched."),
   });
 
 const accountIn = (folder: string) =>
@@ -202,16 +205,12 @@ const accountIn = (folder: string) =>
     askAll: z.boolean().default(false).describe("Ask for all that is ours instead of naming the domains."),
     hostname: hostname().optional().describe("Our name to this provider, if another than above."),
     deliver: z
-      .array(
-        z.strictObject({
-          match: addressPattern().describe('Recipients: bob@example.org, *@example.org, or "*".'),
-          to: target(folder).describe(
-            "lmtp://host:port, lmtp:/socket, smtp://host:port, maildir:/path, mbox:/path, command:[…].",
-          ),
-        }),
-      )
+      .array(ruleIn(folder))
       .min(1, 'it is empty; write [{ match: "*", to: "maildir:/var/mail/{domain}/{local}" }]')
       .describe("Where mail goes; the first rule that matches counts."),
+    smarthost: accountSmarthost(folder)
+      .optional()
+      .describe("Where outgoing mail goes that the provider does not take with the call."),
     messageSize: size().prefault("50MiB").describe("The largest message that we take, announced as SIZE."),
     every: interval()
       .optional()
@@ -252,6 +251,9 @@ const accountIn = (folder: string) =>
       ),
   });
 
+const interval = () =>
+  duration().refine((ms) => ms >= 10_000, "it is too often; write 10s at least (or follow: true)");
+
 const adminIn = (folder: string) =>
   z.strictObject({
     listen: endpoint()
@@ -264,9 +266,6 @@ const adminIn = (folder: string) =>
       .default([])
       .describe("Further names under which it is reached, such as the one of a proxy before it."),
   });
-
-const interval = () =>
-  duration().refine((ms) => ms >= 10_000, "it is too often; write 10s at least (or follow: true)");
 
 const passwordIn = (folder: string) =>
   z.strictObject(

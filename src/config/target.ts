@@ -1,7 +1,7 @@
 /** Targets of local delivery, from their text form: `lmtp://host:port`, `maildir:/path/{domain}/{local}`, … */
 // A template's placeholders are known here; what they may become (no `..`, no slash) is the delivery's matter.
 
-import { type Place, parsePlace } from "./endpoint.ts";
+import { formatEndpoint, type Place, parsePlace } from "./endpoint.ts";
 
 export type Target =
   | { readonly type: "smtp" | "lmtp"; readonly at: Place }
@@ -27,6 +27,24 @@ export function parseTarget(text: string): Target {
       `"${text}" is no target; write ${Object.values(examples).slice(0, -1).join(", ")} or ${examples.discard}`,
     );
   return parse(text.slice(colon + 1));
+}
+
+/** The text form of a target; the same target has the same. */
+export function formatTarget(target: Target): string {
+  switch (target.type) {
+    case "smtp":
+    case "lmtp":
+      return "path" in target.at ? `lmtp:${target.at.path}` : `${target.type}://${formatEndpoint(target.at)}`;
+    case "maildir":
+    case "mbox":
+      return `${target.type}:${target.path}`;
+    case "command":
+      return `command:${JSON.stringify(target.argv)}`;
+    case "discard":
+      return "discard:";
+    default:
+      return target satisfies never;
+  }
 }
 
 export const examples = {

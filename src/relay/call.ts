@@ -12,6 +12,7 @@ import { isTransient, type Reply, replyLine } from "../wire/reply.ts";
 import { CallError, type CallFault, type Taken } from "./callerror.ts";
 import { type House, takeIn } from "./house.ts";
 import { callError, type Login, logIn, resume } from "./login.ts";
+import type { Sender } from "./outgoing.ts";
 
 export interface Account extends Login {
   readonly name: string;
@@ -35,6 +36,8 @@ export interface Caller {
   /** Derives SCRAM's key natively; without it JavaScript does, ten times slower. */
   readonly pbkdf2?: Pbkdf2;
   readonly log: Log;
+  /** Given: mail that waits to leave goes first. */
+  readonly sender?: Pick<Sender, "byLine">;
   /** Aborted when we must leave: what is under way is finished, and nothing new is taken. */
   readonly leaving?: AbortSignal;
   /** Told while mail comes in; `expected` is how many messages the provider spoke of, if it did. */
@@ -63,6 +66,19 @@ export function begin(account: Account, caller: Caller): Promise<Talk> {
   return logIn(account, { ...caller, connect: (tls) => caller.dial(account, tls) });
 }
 
+/** A call that fetches nothing: what is to come in has nowhere to go now. @throws CallError */
+export async function sendOnly(account: Account, caller: Caller): Promise<void> {
+  const talk = await begin(account, caller);
+  try {
+    await caller.sender?.byLine(talk);
+    await talk.close();
+  } catch (fault) {
+    throw callError(account, fault);
+  } finally {
+    await talk.connection.close();
+  }
+}
+
 export interface Asking {
   readonly account: Account;
   readonly ask: readonly string[];
@@ -79,6 +95,8 @@ export interface Round {
 
 /** ATRN once, and what follows from it. @throws CallError, ConnectionError or LineError */
 export async function round(talk: Talk, asking: Asking): Promise<Round> {
+  // After ATRN we are no client any more: what leaves goes first.
+  await asking.caller.sender?.byLine(talk);
   const answer = await talk.ask({ verb: "ATRN", domains: asking.ask });
   if (talk.turned) {
     const { connection } = talk;

@@ -5,7 +5,7 @@ import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { Spool } from "../spool/spool.ts";
 import { afterRefusal } from "./backoff.ts";
-import { pump, type Tally } from "./pump.ts";
+import { type PumpOptions, pump, type Tally } from "./pump.ts";
 
 export interface Distribution {
   readonly account: string;
@@ -14,6 +14,8 @@ export interface Distribution {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Whether a refusal may be final, because the sender will be told; without it what is refused is held. */
+  readonly tells?: PumpOptions["tells"];
 }
 
 /** A Maildir syncs each message: a few at once keep the disk busy, more do not help. */
@@ -28,6 +30,7 @@ export async function distribute({
   clock,
   random,
   log,
+  tells,
 }: Distribution): Promise<Tally | "nothing"> {
   const lane = { direction: "local", customer: account } as const;
   const claim = await spool.claim(
@@ -35,5 +38,11 @@ export async function distribute({
     `local/${account}/${Math.floor(random.fraction() * 1e9)}`,
   );
   if (claim === "empty" || claim === "busy") return "nothing";
-  return pump(claim, delivery, { clock, log, backoff: afterRefusal(random), window: WINDOW });
+  return pump(claim, delivery, {
+    clock,
+    log,
+    backoff: afterRefusal(random),
+    window: WINDOW,
+    ...(tells && { tells }),
+  });
 }

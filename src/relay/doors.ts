@@ -10,6 +10,7 @@ const relaying = reply(550, "5.7.1", "Relaying denied");
 
 /** The door of a relay: who sends what where is for routes.ts to say. @param user who the peer has proved to be by now */
 export function relayDoor({ book, spool, clock }: Relay, user: () => string | undefined): Door {
+  if (book.home !== undefined) return book.home;
   const customer = (): Customer | undefined => {
     const name = user();
     return name === undefined ? undefined : book.customers.named(name);
@@ -24,7 +25,7 @@ export function relayDoor({ book, spool, clock }: Relay, user: () => string | un
 }
 
 /** Mail at home waits this long for its target before it is given up. */
-const HOME_HOLD = 30 * 86_400_000;
+export const HOME_HOLD = 30 * 86_400_000;
 
 export interface HouseRules {
   /** How long mail waits for its target, in milliseconds. */

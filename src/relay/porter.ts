@@ -6,7 +6,7 @@ import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { Lane, Spool } from "../spool/spool.ts";
 import type { Arrivals } from "./arrivals.ts";
-import { distribute } from "./distribute.ts";
+import { type Distribution, distribute } from "./distribute.ts";
 import { firstOf } from "./wait.ts";
 
 export interface PorterTools {
@@ -17,6 +17,7 @@ export interface PorterTools {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly tells?: Distribution["tells"];
 }
 
 /** Recipients, by what became of them. */

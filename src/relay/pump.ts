@@ -36,6 +36,8 @@ export interface Tally {
   deferred: number;
   refused: number;
   unanswered: number;
+  /** Not tried: it is not their hour. */
+  postponed: number;
   messages: number;
   octets: number;
 }
@@ -47,11 +49,20 @@ const eventOf = {
   deferred: "deferred",
   refused: "refused",
   unanswered: "kept",
+  postponed: "postponed",
 } as const;
 
 /** Drains a claim until nothing is due, the window of messages is used up, or the next hop is gone. The claim is released. */
 export async function pump(claim: Claim, delivery: Delivery, options: PumpOptions): Promise<Tally> {
-  const tally: Tally = { delivered: 0, deferred: 0, refused: 0, unanswered: 0, messages: 0, octets: 0 };
+  const tally: Tally = {
+    delivered: 0,
+    deferred: 0,
+    refused: 0,
+    unanswered: 0,
+    postponed: 0,
+    messages: 0,
+    octets: 0,
+  };
   const inFlight = new Set<Promise<void>>();
   let octets = 0;
   const most = options.most ?? Number.POSITIVE_INFINITY;
@@ -107,8 +118,8 @@ async function afterFlight(claim: Claim, inFlight: ReadonlySet<Promise<void>>): 
 function settlements(held: Held, outcomes: readonly Outcome[], options: PumpOptions): readonly Settlement[] {
   const { clock, backoff, tells, lateAfter = Number.POSITIVE_INFINITY } = options;
   const late = clock.now() - held.arrived >= lateAfter;
-  return outcomes.map(({ to, result, reply, tells: hopTells }, i): Settlement => {
-    const settled = { to, reply };
+  return outcomes.map(({ to, result, reply, tells: hopTells, due: opens, done }, i): Settlement => {
+    const settled = { to, reply, ...(done && { done }) };
     switch (result) {
       case "refused":
         return { ...settled, result: tells?.(held) ? "refused" : "held" };
@@ -118,6 +129,8 @@ function settlements(held: Held, outcomes: readonly Outcome[], options: PumpOpti
       }
       case "delivered":
         return { ...settled, result, ...(!hopTells && { notice: "relayed" }) };
+      case "postponed":
+        return { ...settled, result, ...(opens !== undefined && { due: opens }) };
       default:
         return { ...settled, result };
     }

@@ -178,7 +178,8 @@ class Reception {
       recipientLimit: book.recipients,
       bareLineEnds: this.#door.bareLineEnds,
       owedLimit: OWED,
-      ledger: false,
+      // A customer's outgoing mail comes once, too.
+      ledger: this.#door.service === "odmr",
       known,
       etrn: this.#door.service === "odmr" && [...book.customers].some(({ etrn }) => etrn !== undefined),
       ...(book.wait !== undefined &&

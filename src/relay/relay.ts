@@ -4,6 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { RecordingSpool } from "../spool/records.ts";
+import type { Door } from "./accept.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Customers } from "./customers.ts";
@@ -22,6 +23,8 @@ export interface Book {
   readonly cramMd5: boolean;
   /** The way to the world; undefined: mail goes to customers only. */
   readonly outbound?: Outbound;
+  /** Where the house of a customer is the relay: its own door, for all. */
+  readonly home?: Door;
 }
 
 export interface Relay {

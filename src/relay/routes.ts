@@ -4,7 +4,7 @@
 import type { Spool } from "../spool/spool.ts";
 import { type Address, domainOf, matchesGlob } from "../wire/address.ts";
 import { type Reply, reply } from "../wire/reply.ts";
-import type { Place } from "./accept.ts";
+import type { Door, Place } from "./accept.ts";
 import { type Customer, type Customers, laneOf, takes } from "./customers.ts";
 import type { Outbound } from "./outbound.ts";
 
@@ -22,6 +22,8 @@ const refusals = {
 export interface Ways {
   readonly customers: Customers;
   readonly outbound?: Outbound;
+  /** At home the house says. */
+  readonly home?: Pick<Door, "recipient">;
 }
 
 /**
@@ -70,8 +72,12 @@ export function refusalOfSender(customer: Customer, from: Address): Reply | unde
 export function placeOfLetter(
   to: Address,
   customer: string,
-  { customers, outbound }: Ways,
+  { customers, outbound, home }: Ways,
 ): Place | undefined {
+  if (home !== undefined) {
+    const place = home.recipient(to);
+    return "code" in place ? undefined : place;
+  }
   const owner = customers.of(to);
   if (owner !== undefined) return takes(owner, to) ? { lane: laneOf(owner), hold: owner.hold } : undefined;
   return outbound === undefined || domainOf(to) === "" ? undefined : outside(customer, outbound);

@@ -90,6 +90,13 @@ export function windowOf(pattern: string, timezone?: string): (now: Instant) => 
   return (now) => cron.match(new Date(now - (now % MINUTE)));
 }
 
+/** When a pattern's minutes begin next: `now`, if it is within them. */
+export function openingOf(pattern: string, timezone?: string): (now: Instant) => Instant {
+  const open = windowOf(pattern, timezone);
+  const cron = cronOf(pattern, timezone);
+  return (now) => (open(now) ? now : (cron.nextRun(new Date(now))?.getTime() ?? now + LONGEST));
+}
+
 function cronOf(pattern: string, timezone: string | undefined): Cron {
   return new Cron(pattern, { paused: true, mode: "5-part", ...(timezone !== undefined && { timezone }) });
 }

@@ -170,7 +170,10 @@ export class SpoolClaim implements Claim {
     }
   }
 
-  #outcome(message: LeasedMessage, { to, result, reply, due, notice }: Settlement): Settling["outcomes"] {
+  #outcome(
+    message: LeasedMessage,
+    { to, result, reply, due, notice, done }: Settlement,
+  ): Settling["outcomes"] {
     const recipient = message.recipients.find(({ address }) => address === to);
     if (recipient === undefined) return [];
     return [
@@ -180,6 +183,7 @@ export class SpoolClaim implements Claim {
         reply: replyLine(reply),
         due: dueAgain(result, due, recipient, this.#counter),
         notice,
+        done,
       },
     ];
   }
@@ -200,6 +204,7 @@ function unleased({ seq, recipients }: LeasedMessage): Unleased {
 
 function heldOf(message: LeasedMessage, bodies: Bodies): Held {
   const { id, size, arrived, expires, recipients, trace, content } = message;
+  const done = recipients.flatMap(({ address, done }) => (done ? [[address, done] as const] : []));
   return {
     id,
     envelope: envelopeOf(message),
@@ -207,6 +212,7 @@ function heldOf(message: LeasedMessage, bodies: Bodies): Held {
     arrived,
     expires,
     attempts: recipients.map(({ attempts }) => attempts),
+    ...(done.length > 0 && { done: new Map(done) }),
     content: () => octetsOf(trace, content, bodies),
   };
 }

@@ -54,14 +54,15 @@ export function unlease(db: Database, { holder, messages }: Input<"unlease">): u
 
 export function settle(db: Database, { seq, holder, now, actor, outcomes }: Settling, work: Work): undefined {
   let left = 0;
-  for (const { n, result, reply, due, notice } of outcomes) {
-    if (result === "unanswered") {
+  for (const { n, result, reply, due, notice, done } of outcomes) {
+    if (result === "unanswered" || result === "postponed") {
       giveBack(db, seq, n, holder, due);
       continue;
     }
     const { state, what } = settled[result];
     const to = tried(db, seq, n, holder, state, due, reply);
     if (to === undefined) continue;
+    if (done !== undefined) remember(db, seq, n, done);
     const told = result !== "refused" || owe(db, seq, n, "refused", reply);
     work.note(seq, to, what, { at: now, actor, reason: told ? reply : `${reply} (nobody is told)` });
     if (notice !== undefined) owe(db, seq, n, notice, reply);
@@ -107,6 +108,10 @@ function tried(
     n,
     holder,
   )?.address;
+}
+
+function remember(db: Database, seq: number, n: number, done: readonly string[]): void {
+  db.run("UPDATE recipient SET done = ? WHERE message = ? AND n = ?", JSON.stringify(done), seq, n);
 }
 
 function giveBack(db: Database, seq: number, n: number, holder: string, due: Instant): void {
@@ -216,9 +221,10 @@ interface MessageRow {
   readonly bytes: Uint8Array | null;
 }
 
-interface RecipientRow extends Omit<LeasedRecipient, "notify"> {
+interface RecipientRow extends Omit<LeasedRecipient, "notify" | "done"> {
   readonly domain: string;
   readonly notify: string;
+  readonly done: string | null;
 }
 
 function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
@@ -230,7 +236,7 @@ function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
   if (row === undefined) throw new Error(`entry ${seq} is here without a body row`);
   const recipients = db
     .all<RecipientRow>(
-      `SELECT n, address, domain, notify, orcpt, attempts, due FROM recipient
+      `SELECT n, address, domain, notify, orcpt, attempts, due, done FROM recipient
        WHERE message = ? AND +due <= ? AND ${HERE} ORDER BY n`, // "+": by the primary key, not by an index on due
       seq,
       wish.now,
@@ -253,8 +259,9 @@ function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
     size: row.size,
     trace: row.trace,
     content: contentOf(row),
-    recipients: recipients.map(({ domain: _, notify, ...recipient }) => ({
+    recipients: recipients.map(({ domain: _, notify, done, ...recipient }) => ({
       ...recipient,
+      ...(done !== null && { done: JSON.parse(done) as readonly string[] }),
       notify: notify === "" ? [] : (notify.split(",") as Notify[]),
     })),
   };

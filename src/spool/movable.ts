@@ -70,6 +70,7 @@ export interface KeptRecipient extends Recipient {
   readonly attempts: number;
   readonly due?: Instant;
   readonly reply?: string;
+  readonly done?: readonly string[];
 }
 
 export interface Adopted {

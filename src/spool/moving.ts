@@ -98,6 +98,7 @@ interface RecipientRow {
   readonly notify: string;
   readonly orcpt: string | null;
   readonly reply: string | null;
+  readonly done: string | null;
 }
 
 const ENTRY = `SELECT m.seq, m.id, l.direction, l.customer, m.gone, m.size, m.arrived, m.expires, m.sender, m.subject,
@@ -149,7 +150,7 @@ function entryOf(db: Database, row: EntryRow): KeptEntry {
     source: { protocol: row.protocol, peer: row.peer, ...(row.auth !== null && { auth: row.auth }) },
     recipients: db
       .all<RecipientRow>(
-        "SELECT address, state, due, attempts, notify, orcpt, reply FROM recipient WHERE message = ? ORDER BY n",
+        "SELECT address, state, due, attempts, notify, orcpt, reply, done FROM recipient WHERE message = ? ORDER BY n",
         row.seq,
       )
       .map(recipientOf),
@@ -170,7 +171,16 @@ function entryOf(db: Database, row: EntryRow): KeptEntry {
 }
 
 /** A lease is of a process, and stays behind: here the recipient waits until the lease ends. */
-function recipientOf({ address, state, due, attempts, notify, orcpt, reply }: RecipientRow): KeptRecipient {
+function recipientOf({
+  address,
+  state,
+  due,
+  attempts,
+  notify,
+  orcpt,
+  reply,
+  done,
+}: RecipientRow): KeptRecipient {
   return {
     address,
     state: stateOf(state, due, Number.POSITIVE_INFINITY),
@@ -179,6 +189,7 @@ function recipientOf({ address, state, due, attempts, notify, orcpt, reply }: Re
     ...(orcpt !== null && { orcpt }),
     ...(due !== null && { due }),
     ...(reply !== null && { reply }),
+    ...(done !== null && { done: JSON.parse(done) as readonly string[] }),
   };
 }
 
@@ -236,13 +247,13 @@ function insert(db: Database, entry: KeptEntry, body: number, work: Work): void 
 function insertRecipient(
   db: Database,
   { seq, n, lane }: { readonly seq: number; readonly n: number; readonly lane: number },
-  { address, state, due, attempts, notify, orcpt, reply }: KeptRecipient,
+  { address, state, due, attempts, notify, orcpt, reply, done }: KeptRecipient,
 ): void {
   db.run(
-    `INSERT INTO recipient (message, n, lane, state, due, attempts, address, domain, notify, orcpt, reply)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO recipient (message, n, lane, state, due, attempts, address, domain, notify, orcpt, reply, done)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ...[seq, n, lane, code[state], due ?? null, attempts, address, domainOf(address)],
-    ...[notify.join(","), orcpt ?? null, reply ?? null],
+    ...[notify.join(","), orcpt ?? null, reply ?? null, done === undefined ? null : JSON.stringify(done)],
   );
 }
 

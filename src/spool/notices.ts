@@ -18,11 +18,14 @@ const asked: Readonly<Record<NoticeKind, string>> = {
   relayed: "instr(r.notify, 'SUCCESS') > 0",
 };
 
-/** Notes a notice to the sender, once for each recipient and kind. At home nothing is owed. @returns whether the sender wants one */
+/** At home mail is delivered for good: only that it was not is told from there. */
+const fromHome: ReadonlySet<NoticeKind> = new Set<NoticeKind>(["refused", "expired"]);
+
+/** Notes a notice to the sender, once for each recipient and kind. @returns whether the sender wants one */
 export function owe(db: Database, message: number, n: number, kind: NoticeKind, said: string): boolean {
   const body = db.get<{ body: number }>(
     `SELECT m.body FROM recipient r JOIN message m ON m.seq = r.message JOIN lane l ON l.id = m.lane
-     WHERE r.message = ? AND r.n = ? AND m.sender <> '' AND l.direction <> 'local' AND ${asked[kind]}`,
+     WHERE r.message = ? AND r.n = ? AND m.sender <> '' ${fromHome.has(kind) ? "" : "AND l.direction <> 'local'"} AND ${asked[kind]}`,
     message,
     n,
   )?.body;

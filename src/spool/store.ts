@@ -172,6 +172,7 @@ export interface LeasedRecipient {
   readonly notify: readonly Notify[];
   readonly orcpt: string | null;
   readonly attempts: number;
+  readonly done?: readonly string[];
   /** When it was due before the lease: given back, it takes its old place. */
   readonly due: Instant;
 }
@@ -221,6 +222,7 @@ export interface Settling {
     readonly reply: string;
     readonly due: Instant;
     readonly notice: Settlement["notice"];
+    readonly done: Settlement["done"];
   }[];
 }
 

@@ -88,7 +88,7 @@ for (const { name, words } of programs)
         const { doors } = await world.serve(await relayOf(world));
         const house = await houseOf(world, { vps: { provider: doors.odmr! } });
         const { stdout } = await world.run(["pull", "--config", house, "--json"]);
-        const nothing = { messages: 0, octets: 0, delivered: 0, deferred: 0, refused: 0, status: 0 };
+        const nothing = { messages: 0, octets: 0, sent: 0, delivered: 0, deferred: 0, refused: 0, status: 0 };
         assert.deepEqual(JSON.parse(stdout), { account: "vps", result: "no mail", ...nothing });
         assert.match(stdout, /^\{.*\}\n$/);
       }));

@@ -9,7 +9,10 @@ test("every key has one sentence that says what it is", () => {
 
 test("keys are found through lists and alternatives", () => {
   assert.deepEqual(keysAt(["tls"]), ["certificate", "key", "clientCa"]);
-  assert.deepEqual(keysAt(["pull", "accounts", "deliver"]), ["match", "to"]);
+  assert.deepEqual(keysAt(["pull", "accounts", "deliver"]), [
+    ...["match", "from", "largerThan", "smallerThan", "header"],
+    ...["to", "redirect", "otherwise", "during", "timezone"],
+  ]);
   assert.deepEqual(keysAt(["serve", "nothing"]), []);
   assert.match(describedAt(["serve", "customers", "hold"])?.description ?? "", /^How long mail waits/);
 });

@@ -156,9 +156,25 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
     relay("tls: { certificate: a, key: b, wallpaper: c }\n"),
     /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, clientCa$/,
   ],
-  "a promised key that is not built is told to be so": [
-    account("").replace('to: "discard:"', 'to: "discard:", during: "* 8-18 * * *"'),
-    /^c\.yaml:5:\d+: pull\.accounts\[0\]\.deliver\[0\]\.during: it is not supported by this version .*; take it out$/,
+  "a rule that leads nowhere, to two places, or out of a house that no mail leaves is told": [
+    account("user: a, password: { file: b }").replace(
+      '{ match: "*", to: "discard:" }',
+      '{ match: "a@*" }, { match: "b@*", to: "discard:", redirect: x@a.example }',
+    ),
+    /deliver\[0\]: it leads nowhere; write to:/,
+    /deliver\[1\]: it has both to and redirect; take one out$/,
+  ],
+  "a redirection out of a house that no mail leaves is told": [
+    account("user: a, password: { file: b }").replace('to: "discard:"', "redirect: x@b.example"),
+    /deliver\[0\]\.redirect: it leaves the house, and no mail does; write pull\.outgoing/,
+  ],
+  "of several targets the one that is none is told": [
+    account("user: a, password: { file: b }").replace('to: "discard:"', 'to: ["discard:", "pigeon:"]'),
+    /deliver\[0\]\.to\[1\]: "pigeon:" is no target; write/,
+  ],
+  "outgoing mail by an account that is not there is told": [
+    `${account("user: a, password: { file: b }")}  outgoing: { via: vpn }\n`,
+    /pull\.outgoing\.via: there is no account vpn; write vps$/,
   ],
   "hours that are none, a zone that is none, and two ways to say when are told": [
     account(

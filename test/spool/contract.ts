@@ -50,6 +50,7 @@ const said = {
   refused: reply(550, "5.1.1", "no such user"),
   held: reply(550, "5.7.1", "not wanted"),
   unanswered: reply(421, "4.4.2", "lost"),
+  postponed: reply(451, "4.3.2", "at other hours"),
 } as const;
 
 function outcomes(held: Held, result: Settlement["result"], due?: number): readonly Settlement[] {
@@ -340,6 +341,30 @@ export function spoolContract(name: string, open: OpenEmpty): void {
         { address: "bob@example.org", state: "waiting", attempts: 0, nextAttempt: START },
       ]);
       assert.deepEqual((await take(await claim())).attempts, [0]);
+    });
+
+    mail("a postponed recipient waits for its hour, and no attempt is counted", async () => {
+      await stored(spool);
+      const turn = await claim();
+      const held = await take(turn);
+      await turn.settle(held, outcomes(held, "postponed", START + 8 * 60 * MINUTE));
+      await turn.release();
+      assert.deepEqual((await only()).recipients, [
+        { address: "bob@example.org", state: "waiting", attempts: 0, nextAttempt: START + 8 * 60 * MINUTE },
+      ]);
+      assert.equal(await spool.claim({ lane: HOME, lease: LEASE }, "x"), "empty");
+    });
+
+    mail("which of its targets have a message is known at the next try", async () => {
+      await stored(spool);
+      const turn = await claim();
+      const held = await take(turn);
+      assert.equal(held.done, undefined);
+      const [settlement] = outcomes(held, "deferred", START);
+      await turn.settle(held, [{ ...settlement!, done: ["mbox:/a", "lmtp:/b"] }]);
+      await turn.release();
+      const again = await take(await claim());
+      assert.deepEqual(again.done, new Map([["bob@example.org", ["mbox:/a", "lmtp:/b"]]]));
     });
 
     mail("release gives back what was not settled, in its old order", async () => {
