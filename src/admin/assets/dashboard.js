@@ -95,19 +95,17 @@ function say(text) {
 
 /** Many changes at once are one look. Nobody looks at a hidden page. */
 function follow() {
-  let timer;
+  let due = false;
   let behind = false;
   const look = async () => {
+    due = false;
     behind = document.hidden;
-    if (behind) return;
-    try {
-      await refresh();
-    } finally {
-      timer = undefined;
-    }
+    // A relay that is away for a moment is looked at again with the next change.
+    if (!behind) await refresh().catch(() => {});
   };
   const changed = () => {
-    timer ??= setTimeout(look, QUIET);
+    if (!due) setTimeout(look, QUIET);
+    due = true;
   };
   const told = ({ data }) => {
     const { customer, state, delivered } = JSON.parse(data);
@@ -120,10 +118,7 @@ function follow() {
   source.addEventListener("missed", changed);
   source.addEventListener("turn", told);
   document.addEventListener("visibilitychange", () => {
-    if (behind && !document.hidden) {
-      timer = undefined;
-      changed();
-    }
+    if (behind && !document.hidden) changed();
   });
 }
 
