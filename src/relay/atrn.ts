@@ -27,7 +27,7 @@ const answers = {
 } as const;
 
 /** A lease outlives its turn by this much if the relay dies. */
-const LEASE = 10 * 60_000;
+const LEASE = 2 * 60_000;
 
 export async function decideTurn(
   relay: Relay,

@@ -9,7 +9,7 @@ import type { Relay } from "./relay.ts";
 
 /** Messages under way in one run; the limits of the outbound see to destinations. */
 const WINDOW = 100;
-const LEASE = 10 * 60_000;
+const LEASE = 2 * 60_000;
 /** How long until lanes are looked at again though nothing was heard: due times fall between. */
 const LOOK = 15_000;
 

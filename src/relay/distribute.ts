@@ -20,7 +20,7 @@ export interface Distribution {
 
 /** A Maildir syncs each message: a few at once keep the disk busy, more do not help. */
 const WINDOW = 16;
-const LEASE = 10 * 60_000;
+const LEASE = 2 * 60_000;
 
 /** Delivers all that is due of an account's mail. The delivery is left open. */
 export async function distribute({

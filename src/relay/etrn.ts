@@ -21,7 +21,7 @@ const answers = {
   syntax: reply(501, "5.5.4", "Syntax: ETRN example.org, ETRN @example.org or ETRN #name"),
 } as const;
 
-const LEASE = 10 * 60_000;
+const LEASE = 2 * 60_000;
 const WINDOW = 100;
 /** Milliseconds to reach the host. */
 const REACH = 60_000;

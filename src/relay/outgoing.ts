@@ -31,7 +31,7 @@ export interface Sending {
 }
 
 const WINDOW = 256;
-const LEASE = 10 * 60_000;
+const LEASE = 2 * 60_000;
 
 /** What a provider says to MAIL that takes no mail on this line. */
 const NOT_HERE: ReadonlySet<number> = new Set([500, 502, 503, 530]);
