@@ -13,7 +13,7 @@ import { Arrivals } from "../src/relay/arrivals.ts";
 import { CallError } from "../src/relay/callerror.ts";
 import { lists } from "../src/relay/errand.ts";
 import { follow } from "../src/relay/follow.ts";
-import { type HomeListener, homeBook, openHome } from "../src/relay/home.ts";
+import { type HomeListener, homeBook, openHome } from "../src/relay/homeoffice.ts";
 import type { Relay } from "../src/relay/relay.ts";
 import { type Charge, type Left, type Line, Watch } from "../src/relay/rota.ts";
 import { scheduleOf } from "../src/relay/schedule.ts";

@@ -14,7 +14,7 @@ import { systemRandom } from "../src/platform/random.ts";
 import { type Caller, sendOnly } from "../src/relay/call.ts";
 import { CallError, type CallFault, type Taken } from "../src/relay/callerror.ts";
 import { runNotedErrand } from "../src/relay/errand.ts";
-import { homeBook } from "../src/relay/home.ts";
+import { homeBook } from "../src/relay/homeoffice.ts";
 import type { Login } from "../src/relay/login.ts";
 import { canTell, sendNotices } from "../src/relay/notices.ts";
 import { Sender, type Sending } from "../src/relay/outgoing.ts";

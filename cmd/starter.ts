@@ -33,6 +33,8 @@ serve:
     - { service: intake, address: "0.0.0.0:25" }
     # Instead of intake: mail from a mail server on this host.
     # - { service: lmtp, address: "unix:/run/odmr/lmtp.sock" }
+    # Customers send their mail to the world here, after login (or before the turn, at the odmr door).
+    # - { service: submission, address: "0.0.0.0:587" }
 
   #? serve.customers
   customers:
@@ -52,6 +54,18 @@ serve:
       quota: 2GiB
       #? serve.customers.compatibility
       compatibility: auto
+      #? serve.customers.senders
+      senders: []
+      #? serve.customers.dkim
+      # dkim: { selector: odmr, key: odmr.key }   # openssl genrsa -out odmr.key 2048
+      #? serve.customers.notify
+      # notify: you@example.net
+      #? serve.customers.etrn
+      # etrn: { host: mail.example.org }
+
+  #? serve.outbound
+  # outbound: { smarthost: "smtp://user@smtp.example.net:587", passwordFile: smarthost.secret }
+  # outbound: { mx: true }
 
   #? serve.limits
   limits:
@@ -107,11 +121,11 @@ pull:
       #? pull.accounts.deliver
       # Also: lmtp://127.0.0.1:24, lmtp:/run/dovecot/lmtp, smtp://127.0.0.1:25, mbox:/path, command:["prog","{recipient}"]
       deliver:
-        # - { match: "sales@example.org", to: "lmtp://127.0.0.1:24" }
+        # - { match: "sales@example.org", to: "lmtp://127.0.0.1:24", during: "* 8-18 * * 1-5" }
+        # - { match: "*", header: { name: List-Id, matches: "*" }, to: "maildir:/var/mail/{domain}/lists" }
+        # - { match: "boss@example.org", to: ["lmtp://127.0.0.1:24", "maildir:/var/mail/archive"] }   # copies
+        # - { match: "info@example.org", redirect: "ann@example.org" }
         - { match: "*", to: "maildir:/var/mail/{domain}/{local}" }   # <--
-
-#? admin
-# admin: { listen: "127.0.0.1:8366", token: { file: admin.token } }
 
       # When odmr pull --daemon calls; odmr pull alone calls once.
       #? pull.accounts.follow
@@ -129,6 +143,15 @@ pull:
       #? pull.accounts.doubles
       # With two relays (MX 10 and 20) write two accounts with the same domains.
       # doubles: remove
+      #? pull.accounts.smarthost
+      # smarthost: { at: "smtp://user@smtp.example.net:587", password: { file: smarthost.secret } }
+
+  #? pull.outgoing
+  # The mail server here names this address as its smarthost; programs here use: odmr sendmail
+  # outgoing: { listen: "127.0.0.1:2525", via: relay }
+
+#? admin
+# admin: { listen: "127.0.0.1:8366", token: { file: admin.token } }
 `,
 } as const;
 

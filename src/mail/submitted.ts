@@ -130,22 +130,24 @@ function joined(...parts: readonly Uint8Array[]): Uint8Array {
 const latin1 = (octets: Uint8Array): string => new TextDecoder("latin1").decode(octets);
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-const END = encode("\r\n.\r\n");
+const END = "\r\n.\r\n";
 
 /** Up to a line with nothing but a dot: how mail has been ended at a terminal since sendmail. */
 export async function* untilDot(pieces: Pieces): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array = new Uint8Array();
   // As if a line had ended before the first: a dot there ends the message too.
-  let held: Uint8Array = END.subarray(0, 2);
-  let unreal = 2;
+  let before = "\r\n";
   for await (const piece of pieces) {
     held = joined(held, piece);
-    const end = latin1(held).indexOf("\r\n.\r\n");
-    const ready = end >= 0 ? end + 2 : Math.max(held.length - END.length + 1, unreal);
-    if (ready > unreal) yield held.subarray(unreal, ready);
-    if (end >= 0) return;
-    unreal = 0;
-    held = held.subarray(ready);
-    if (ready < 2) unreal = 2 - ready;
+    const end = (before + latin1(held)).indexOf(END) - before.length;
+    const found = end >= -before.length;
+    const ready = found ? end + 2 : Math.max(0, held.length - END.length + 1);
+    if (ready > 0) {
+      yield held.subarray(0, ready);
+      held = held.subarray(ready);
+      before = "";
+    }
+    if (found) return;
   }
-  if (held.length > unreal) yield held.subarray(unreal);
+  if (held.length > 0) yield held;
 }

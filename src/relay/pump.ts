@@ -96,7 +96,7 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
     for (let taken = 0; goesOn(taken); taken++) {
       while (inFlight.size > 0 && (inFlight.size >= options.window || octets >= OCTETS_IN_FLIGHT))
         await Promise.race(inFlight);
-      const held = (await claim.next()) ?? (await afterFlight(claim, inFlight));
+      const held = (await claim.next()) ?? (await afterFlight(claim, inFlight, () => goesOn(taken)));
       if (held === undefined) break;
       const carried: Promise<void> = carry(held).finally(() => inFlight.delete(carried));
       inFlight.add(carried);
@@ -109,10 +109,14 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
   }
 }
 
-/** Mail may have arrived while the last messages were under way: asks once more after them. */
-async function afterFlight(claim: Claim, inFlight: ReadonlySet<Promise<void>>): Promise<Held | undefined> {
+/** Mail may have arrived while the last messages were under way: asks once more after them, if it goes on at all. */
+async function afterFlight(
+  claim: Claim,
+  inFlight: ReadonlySet<Promise<void>>,
+  goesOn: () => boolean,
+): Promise<Held | undefined> {
   await Promise.all(inFlight);
-  return claim.next();
+  return goesOn() ? claim.next() : undefined;
 }
 
 function settlements(held: Held, outcomes: readonly Outcome[], options: PumpOptions): readonly Settlement[] {
