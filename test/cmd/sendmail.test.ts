@@ -3,7 +3,7 @@ import { describe, it, test } from "node:test";
 import { wishesOf } from "../../cmd/sendmail.ts";
 import type { Ended } from "../support/cli.ts";
 import { run } from "../support/processes.ts";
-import { inWorld, programs, type World } from "../support/program.ts";
+import { inWorld, programs, relayOf, type World } from "../support/program.ts";
 
 const given = (
   world: World,
@@ -21,7 +21,7 @@ interface Given {
   readonly stdin: string;
 }
 
-const config = (world: World) =>
+const config = (world: World, provider = "127.0.0.1:1") =>
   world.file(
     "house.yaml",
     `hostname: house.example.org
@@ -29,7 +29,8 @@ spool: house/spool.db
 pull:
   accounts:
     - name: vps
-      provider: 127.0.0.1:1
+      provider: ${provider}
+      follow: true
       tls: none
       user: home
       password: { file: home.secret }
@@ -95,6 +96,31 @@ for (const { name, words } of programs)
           /^Received: [\s\S]*\nFrom: "Ann" <ann@example\.org>\r?\nDate: [\s\S]*\nHi\r?\n\.\r?\nyou\r?\n$/,
         );
         assert.doesNotMatch(stdout, /eve@/);
+      }));
+
+    it("has its mail taken along at once by a daemon that stays on the line", () =>
+      inWorld(words, async (world) => {
+        const relay = await relayOf(world);
+        const served = await world.serve(relay);
+        const file = await config(world, served.doors.odmr);
+        const daemon = world.start(["pull", "--daemon", "--config", file, "--log", "json"]);
+        await served.heard((stderr) => (stderr.includes("turn refused") ? true : undefined));
+        const args = ["-f", "ann@example.org", "bob@example.com"];
+        assert.equal((await given(world, words, { args, stdin: "Subject: x\n\nHi\n" })).status, 0);
+        await daemon.heard((stderr) => (stderr.includes('"event":"delivered"') ? true : undefined));
+        const list = await world.run(["queue", "list", "--json", "--config", relay]);
+        const { sender, recipients } = JSON.parse(list.stdout);
+        assert.deepEqual([sender, recipients[0].address], ["ann@example.org", "bob@example.com"]);
+      }));
+
+    it("waits for the next call where no daemon runs, and the report says that it went", () =>
+      inWorld(words, async (world) => {
+        const { doors } = await world.serve(await relayOf(world));
+        const file = await config(world, doors.odmr);
+        const args = ["-f", "ann@example.org", "bob@example.com"];
+        assert.equal((await given(world, words, { args, stdin: "Subject: x\n\nHi\n" })).status, 0);
+        const pulled = await world.run(["pull", "--config", file, "--log-level", "warn"]);
+        assert.deepEqual(pulled, { status: 0, stdout: "vps: 1 sent, no mail\n", stderr: "" });
       }));
 
     it("ends with the statuses of sysexits", () =>
