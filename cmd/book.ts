@@ -27,7 +27,6 @@ export async function readBook(config: Config, serve: Serve, random: Random): Pr
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
     cramMd5: serve.auth.cramMd5,
-    ...(serve.limits.wait > 0 && { wait: serve.limits.wait }),
     ...(outbound && { outbound }),
     ...(serve.limits.wait > 0 && { wait: serve.limits.wait }),
   };

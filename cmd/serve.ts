@@ -44,7 +44,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
       const office = await openOffice(relay, planOf(serve));
       // Before anybody hears that we are there: they may have something to say at once.
-      const toldToEnd = untilToldToEnd(() => reload(flags.config, office, log));
+      const toldToEnd = untilToldToEnd(() => reload(flags.config, { office, listen: serve.listen, log }));
       announce(office, serve, log);
       const admin = config.admin && (await openAdminFor(config, config.admin, { spool, office, log }));
       await notify("READY=1");
@@ -141,12 +141,22 @@ function announce({ addresses }: Office, { listen }: Serve, log: Log): void {
   }
 }
 
-async function reload(path: string | undefined, office: Office, log: Log): Promise<void> {
+/** What a new reading of the configuration is held against. */
+interface Running {
+  readonly office: Office;
+  readonly listen: Serve["listen"];
+  readonly log: Log;
+}
+
+async function reload(path: string | undefined, running: Running): Promise<void> {
+  const { office, listen, log } = running;
   await notify("RELOADING=1");
   try {
     const config = await loadConfig(path);
     office.renew(await readBook(config, serveOf(config), systemRandom));
     log.log("info", "reloaded", { file: config.file });
+    if (JSON.stringify(serveOf(config).listen) !== JSON.stringify(listen))
+      log.log("warn", "serve.listen has changed: that wants a restart", { file: config.file });
   } catch (fault) {
     log.log("error", "not reloaded", { why: fault instanceof Error ? fault.message : String(fault) });
   }

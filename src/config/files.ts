@@ -1,5 +1,7 @@
 /** The files that a configuration names: whether they are there, and whether secrets are secret. */
 
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import type { Path, Problem } from "./problems.ts";
 import type { Settings } from "./schema.ts";
 import { fileProblem, secretProblem } from "./secret.ts";
@@ -16,7 +18,21 @@ export async function filesWrong(
         : [{ path, message: secret && !message.startsWith(file) ? `${file}: ${message}` : message }];
     }),
   );
-  return found.flat();
+  const pair = found.flat().length === 0 && settings.tls ? await pairProblem(settings.tls) : undefined;
+  return pair === undefined ? found.flat() : [{ path: ["tls", "certificate"], message: pair }];
+}
+
+/** A certificate and a key that do not belong together would lock everybody out, and only at the first call. */
+async function pairProblem({ certificate, key }: NonNullable<Settings["tls"]>): Promise<string | undefined> {
+  try {
+    const [pem, secret] = await Promise.all([readFile(certificate), readFile(key)]);
+    const fits = new X509Certificate(pem).checkPrivateKey(createPrivateKey(secret));
+    return fits
+      ? undefined
+      : `${certificate} is not the certificate of ${key}; name the two that belong together`;
+  } catch (error) {
+    return `${certificate} and ${key} are no certificate with its key in PEM form (${(error as Error).message})`;
+  }
 }
 
 interface NamesFiles {

@@ -17,7 +17,7 @@ import {
 } from "../spool/spool.ts";
 import type { Address } from "../wire/address.ts";
 import type { MailParameters, RcptParameters } from "../wire/command.ts";
-import { type Reply, reply } from "../wire/reply.ts";
+import { type Reply, reply, replyLine } from "../wire/reply.ts";
 
 /** Where a recipient's mail is held, and for how long in milliseconds. */
 export interface Place {
@@ -145,7 +145,18 @@ export class Acceptor {
 
   #recipient(to: Address, parameters: RcptParameters): Reply {
     const place = this.#door.recipient(to);
-    if ("code" in place) return place;
+    if ("code" in place) {
+      const { from } = this.#transaction!;
+      const { address, helo } = this.#speaker();
+      this.#tools.log.log("info", "recipient refused", {
+        from,
+        to,
+        peer: address,
+        helo,
+        reply: replyLine(place),
+      });
+      return place;
+    }
     this.#transaction!.recipients.push({ address: to, parameters, place });
     return answers.recipient;
   }

@@ -132,7 +132,9 @@ async function authenticate(login: Login, talk: Talk, { random, pbkdf2 }: LoginT
     const offered = talk.capabilities.mechanisms.join(" ") || "nothing";
     throw new CallError(
       "refused",
-      `no way to authenticate at ${where(login)}: it offers ${offered}, and none of it fits the account`,
+      offered === "nothing"
+        ? `${where(login)} offers no login; is it the right port? On-Demand Mail Relay has 366`
+        : `no way to authenticate at ${where(login)}: it offers ${offered}, and none of it fits what we have (a password? a certificate?)`,
     );
   }
   let broke: unknown;

@@ -153,7 +153,7 @@ for (const { name, words } of programs)
             load(portOf(serving.doors.intake), post, 1_000),
           );
           const pull = world.start(["pull", "--config", house, "--log-level", "error"]);
-          await killAfter(serving, (0.1 + random.fraction() * 1.4) * call);
+          await killAfter(serving, (0.1 + random.fraction() * 4) * call);
           await Promise.all([...loads, pull.ended]);
           atHome = await conservation(world, post);
         }
