@@ -26,7 +26,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   // The interfaces of clock, random and log, with what is no more than they.
   [/^src\/(?!wire\/|smtp\/)/, /^src\/platform\/(clock|random|log)\.ts$/],
-  [/^src\/spool\//, /^src\/platform\/(sqlite|files|hash)\.ts$/],
+  [/^src\/spool\//, /^src\/platform\/(sqlite|files|hash|memory)\.ts$/],
   [/^src\/delivery\//, /^src\/platform\/files\.ts$/],
   // A spool hands out parcels and takes outcomes: delivery's words, not its code.
   [/^src\/spool\//, /^src\/delivery\/delivery\.ts$/],

@@ -173,7 +173,11 @@ export class NewBody {
 /** Pieces as one. A single piece is handed on as it is. */
 export function joined(pieces: readonly Uint8Array[], octets: number): Uint8Array {
   const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
+  return pieces.length === 1 && only !== undefined ? only : copied(pieces, octets);
+}
+
+/** Pieces as one, in memory of its own that can be handed over. */
+export function copied(pieces: readonly Uint8Array[], octets: number): Uint8Array {
   const whole = new Uint8Array(octets);
   let at = 0;
   for (const piece of pieces) {

@@ -2,7 +2,8 @@
 // commit() says "stored" only after the group's sync; whatever fails before that leaves nothing behind.
 import { isFull } from "../platform/files.ts";
 import { type Hash, newSha256, sha256 } from "../platform/hash.ts";
-import { type Bodies, joined, type NewBody } from "./bodies.ts";
+import { trickled } from "../platform/memory.ts";
+import { type Bodies, copied, joined, type NewBody } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
 import { Likeness } from "./doubles.ts";
 import {
@@ -125,8 +126,10 @@ export class SpoolDraft implements Draft {
 
   async #content(): Promise<{ readonly content: StoredBody; readonly hash: Uint8Array }> {
     if (this.#large === undefined) {
-      const bytes = new Uint8Array(joined(this.#pieces, this.#octets));
+      const bytes = copied(this.#pieces, this.#octets);
       this.#pieces = [];
+      // What the network brought it in is dead now.
+      trickled(this.#octets);
       return { content: { bytes }, hash: sha256(bytes) };
     }
     await this.#large.body.finish();
