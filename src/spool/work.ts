@@ -105,15 +105,14 @@ export class Work {
     );
   }
 
-  /** One use less of a body; with the last one it goes. */
+  /** One use less of a body; with the last one it goes. Most have one use: that takes one statement. */
   drop(body: number): void {
-    const row = this.#db.get<{ uses: number; file: string | null }>(
-      "UPDATE body SET uses = uses - 1 WHERE seq = ? RETURNING uses, file",
+    const gone = this.#db.get<{ file: string | null }>(
+      "DELETE FROM body WHERE seq = ? AND uses <= 1 RETURNING file",
       body,
     );
-    if (row === undefined || row.uses > 0) return;
-    this.#db.run("DELETE FROM body WHERE seq = ?", body);
-    if (row.file !== null) this.freed.push(row.file);
+    if (gone === undefined) this.#db.run("UPDATE body SET uses = uses - 1 WHERE seq = ?", body);
+    else if (gone.file !== null) this.freed.push(gone.file);
   }
 }
 
