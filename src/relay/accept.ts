@@ -98,7 +98,8 @@ export class Acceptor {
   readonly #perRecipient: boolean;
   #transaction: Transaction | undefined;
   #draft: Draft | undefined;
-  #glance = new HeaderGlance();
+  /** Of the body that is coming: a silent session keeps none. */
+  #glance: HeaderGlance | undefined;
   #octets = 0;
   /** Messages that were accepted for good. */
   taken = 0;
@@ -132,7 +133,7 @@ export class Acceptor {
       case "octets":
         this.#octets += event.bytes.length;
         if (this.#tooLarge(this.#octets)) return this.#draft?.discard();
-        this.#glance.write(event.bytes);
+        this.#glance?.write(event.bytes);
         return this.#draft?.write(event.bytes);
       case "complete":
         return this.#complete(event.token);
@@ -211,7 +212,8 @@ export class Acceptor {
     const transaction = this.#transaction!;
     this.#draft = undefined;
     this.#transaction = undefined;
-    const { received: hops, subject } = this.#glance;
+    const { received: hops, subject } = this.#glance!;
+    this.#glance = undefined;
     const refusal = hops > HOPS ? answers.loop : this.#tooLarge(this.#octets) ? answers.largeNow : undefined;
     const stored =
       refusal !== undefined
