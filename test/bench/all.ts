@@ -1,0 +1,33 @@
+/** `npm run bench [NAME…]`: one contest or all of them, against dist/odmr, as Markdown. `-- --help` says more. */
+// Options are handed on: --rounds N, --binary FILE, --json FILE. Several need root and Debian's postfix; none is a test.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+
+const contests = {
+  intake: "durable intake beside Postfix, by size and sessions",
+  turn: "the turn beside Postfix, by round trip",
+  tls: "intake under STARTTLS, and waits",
+  idle: "silent sessions, and the start",
+  queue: "a long queue",
+  growth: "cost by how many are held, and by customers",
+} as const;
+
+const words = process.argv.slice(2);
+const chosen = Object.keys(contests).filter((name) => words.includes(name));
+const options = words.filter((word) => !(word in contests));
+
+if (words.includes("--help")) {
+  for (const [name, what] of Object.entries(contests)) console.log(`${name.padEnd(8)} ${what}`);
+  process.exit(0);
+}
+console.log(
+  `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${process.versions.bun}`,
+);
+for (const name of chosen.length > 0 ? chosen : Object.keys(contests)) {
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  const child = spawn(process.execPath, [file, ...options], { stdio: "inherit" });
+  const [status] = (await once(child, "close")) as [number | null];
+  if (status !== 0) process.exitCode = 1;
+}
