@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { starter } from "../../cmd/starter.ts";
 import { parseConfig } from "../../src/config/load.ts";
+import { certs } from "../support/certs.ts";
 import { inFolder, odmr } from "../support/cli.ts";
 
 const named = {
@@ -35,7 +36,10 @@ for (const kind of ["relay", "home"] as const) {
       for (const [i, name] of named[kind].entries())
         assert.match(lines[i] ?? "", new RegExp(`/${name} does not exist`));
 
-      for (const name of named[kind]) await writeFile(join(folder, name), "x\n", { mode: 0o600 });
+      const { certificate, key } = certs().server;
+      const contents: Record<string, string> = { "relay.crt": certificate, "relay.key": key };
+      for (const name of named[kind])
+        await writeFile(join(folder, name), contents[name] ?? "x\n", { mode: 0o600 });
       const after = await odmr(["check"], { cwd: folder });
       assert.deepEqual({ status: after.status, stderr: after.stderr }, { status: 0, stderr: "" });
     }));
