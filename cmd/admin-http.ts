@@ -41,7 +41,9 @@ export const adminHttpCommand = buildCommand<AdminFlags, [], Context>({
     });
     try {
       const customers = [...(config?.serve === undefined ? [] : customersOf(config.serve))];
-      const server = await openAdmin(planOf(flags, config), { spool, log, customers: () => customers });
+      const server = await openAdmin(planOf(flags, config), {
+        ...{ spool, log, customers: () => customers, config: () => config },
+      });
       const toldToEnd = untilToldToEnd();
       await notify("READY=1");
       await toldToEnd;

@@ -1,8 +1,11 @@
 /** The admin interface on its address: for `odmr serve`, and for `odmr admin-http` by itself. */
 // Loaded only where it is asked for: the API's packages take their time.
+import { hostname } from "node:os";
 import { adminApp } from "../src/admin/app.ts";
 import type { Token } from "../src/admin/gate.ts";
+import type { Intake } from "../src/admin/intake.ts";
 import type { ProcessFacts } from "../src/admin/metrics.ts";
+import type { Config } from "../src/config/config.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { readSecret } from "../src/config/secret.ts";
 import { systemClock } from "../src/platform/clock.ts";
@@ -10,7 +13,10 @@ import { type HttpAddress, type HttpServer, peerOf, serveHttp } from "../src/pla
 import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import type { Customer } from "../src/relay/customers.ts";
-import type { RecordingSpool } from "../src/spool/records.ts";
+import type { EmbeddedSpool } from "../src/spool/front.ts";
+import { verify } from "../src/spool/verify.ts";
+import { Exit, UsageError } from "./exit.ts";
+import { postingsFor } from "./queue/route.ts";
 
 export interface AdminPlan {
   readonly listen: HttpAddress;
@@ -21,8 +27,10 @@ export interface AdminPlan {
 }
 
 export interface AdminSources {
-  readonly spool: RecordingSpool;
+  readonly spool: EmbeddedSpool;
   readonly customers: () => Iterable<Customer>;
+  /** The configuration as it is now; undefined: there is none. */
+  readonly config: () => Config | undefined;
   readonly log: Log;
 }
 
@@ -31,10 +39,12 @@ const HERE = ["localhost", "127.0.0.1", "::1"];
 /** @throws ConfigError for a token file, or the system's error for the address */
 export async function openAdmin(
   plan: AdminPlan,
-  { spool, customers, log }: AdminSources,
+  { spool, customers, config, log }: AdminSources,
 ): Promise<HttpServer> {
   const app = adminApp({
     ...{ spool, customers, log, peerOf },
+    intake: () => intakeOf(config()),
+    verify: (watch) => verify(spool, watch),
     clock: systemClock,
     random: systemRandom,
     tokens: await tokensOf(plan),
@@ -44,6 +54,24 @@ export async function openAdmin(
   const server = await serveHttp((request, env) => app.fetch(request, env as object), plan.listen);
   log.log("info", "listening", { service: "admin", address: formatEndpoint(server.address) });
   return server;
+}
+
+/** Where there is no configuration that says it. */
+const MESSAGE_SIZE = 50 * 1024 ** 2;
+
+function intakeOf(config: Config | undefined): Intake {
+  return {
+    hostname: config?.hostname ?? hostname(),
+    messageSize: config?.serve?.limits.messageSize ?? MESSAGE_SIZE,
+    postings(to, arrived, customer) {
+      try {
+        return postingsFor(to, arrived, { config, customer });
+      } catch (error) {
+        if (error instanceof Exit || error instanceof UsageError) return error.message;
+        throw error;
+      }
+    },
+  };
 }
 
 async function tokensOf({ tokenFile, readTokenFile }: AdminPlan): Promise<readonly Token[]> {

@@ -13,7 +13,7 @@ import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { type DoorPlan, type Office, type OfficePlan, openOffice } from "../src/relay/office.ts";
 import { openSpool } from "../src/spool/open.ts";
-import type { RecordingSpool } from "../src/spool/records.ts";
+import type { AdminSources } from "./admin.ts";
 import { admission } from "./admission.ts";
 import { readBook } from "./book.ts";
 import { type CommonFlags, type Context, commonFlags, helpText } from "./flags.ts";
@@ -44,9 +44,13 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
       const office = await openOffice(relay, planOf(serve));
       // Before anybody hears that we are there: they may have something to say at once.
-      const toldToEnd = untilToldToEnd(() => reload(flags.config, { office, listen: serve.listen, log }));
+      let current = config;
+      const toldToEnd = untilToldToEnd(async () => {
+        current = (await reload(flags.config, { office, listen: serve.listen, log })) ?? current;
+      });
       announce(office, serve, log);
-      const admin = config.admin && (await openAdminFor(config, config.admin, { spool, office, log }));
+      const sources = { spool, log, customers: () => office.book.customers, config: () => current };
+      const admin = config.admin && (await openAdminFor(config, config.admin, sources));
       await notify("READY=1");
       await toldToEnd;
       log.log("info", "ending");
@@ -88,12 +92,12 @@ function serveOf({ serve, file }: Config): Serve {
 async function openAdminFor(
   { hostname }: Config,
   { listen, token, readToken, hosts }: Admin,
-  { spool, office, log }: { readonly spool: RecordingSpool; readonly office: Office; readonly log: Log },
+  sources: AdminSources,
 ): Promise<HttpServer> {
   const { openAdmin } = await import("./admin.ts");
   return await openAdmin(
     { listen, tokenFile: token.file, readTokenFile: readToken?.file, hosts: [...hosts, hostname] },
-    { spool, log, customers: () => office.book.customers },
+    sources,
   );
 }
 
@@ -148,7 +152,8 @@ interface Running {
   readonly log: Log;
 }
 
-async function reload(path: string | undefined, running: Running): Promise<void> {
+/** The new configuration; undefined if it cannot be used, and the old one stays. */
+async function reload(path: string | undefined, running: Running): Promise<Config | undefined> {
   const { office, listen, log } = running;
   await notify("RELOADING=1");
   try {
@@ -157,10 +162,13 @@ async function reload(path: string | undefined, running: Running): Promise<void>
     log.log("info", "reloaded", { file: config.file });
     if (JSON.stringify(serveOf(config).listen) !== JSON.stringify(listen))
       log.log("warn", "serve.listen has changed: that wants a restart", { file: config.file });
+    return config;
   } catch (fault) {
     log.log("error", "not reloaded", { why: fault instanceof Error ? fault.message : String(fault) });
+    return undefined;
+  } finally {
+    await notify("READY=1");
   }
-  await notify("READY=1");
 }
 
 /** Resolves at SIGTERM or SIGINT; SIGHUP calls `hangUp`. */

@@ -4,17 +4,18 @@ import { buildCommand } from "@stricli/core";
 import { canonical } from "../../src/mail/canonical.ts";
 import { type FoundMessage, kindAt, messagesAt } from "../../src/mail/files.ts";
 import { NoMbox } from "../../src/mail/mbox.ts";
-import { systemClock } from "../../src/platform/clock.ts";
+import { type Instant, systemClock } from "../../src/platform/clock.ts";
 import { systemFiles } from "../../src/platform/files.ts";
-import type { MessageId, Posting, Spool } from "../../src/spool/spool.ts";
+import { type Added, addedOf } from "../../src/spool/post.ts";
+import { SpoolError } from "../../src/spool/spool.ts";
 import type { Address } from "../../src/wire/address.ts";
 import { Exit, status, UsageError } from "../exit.ts";
 import { type Context, helpText, switchFlag } from "../flags.ts";
 import { workProgress } from "../progress.ts";
 import { safe } from "../table.ts";
-import { placeOf, withNewSpool } from "./open.ts";
+import { placeOf, remoteOf, withNewSpool } from "./open.ts";
 import { Lines } from "./out.ts";
-import { type Letter, type Posted, type PostFlags, post, postFlags, sender } from "./post.ts";
+import { type PostFlags, post, postFlags, sender } from "./post.ts";
 import { postingsFor } from "./route.ts";
 
 interface AddFlags extends PostFlags {
@@ -26,15 +27,10 @@ const jsonFlag = switchFlag("JSON Lines: one object for each entry that was made
 
 export const addCommand = buildCommand<AddFlags, [], Context>({
   async func(flags) {
-    const place = await placeOf(flags);
-    const arrived = systemClock.now();
-    const postings = postingsFor(flags.to, arrived, { config: place.config, customer: flags.customer });
-    const content = canonical(process.stdin as AsyncIterable<Uint8Array>);
     const lines = new Lines(this.process.stdout);
-    await withNewSpool(flags, place, async (spool) => {
-      const letter = { from: flags.from, postings, arrived, hostname: place.config?.hostname, content };
-      const { ids } = await post(letter, spool);
-      await tell(lines, await ids, postings, flags.json);
+    await withPost(flags, async (post) => {
+      const { made } = await post(flags.from, canonical(process.stdin as AsyncIterable<Uint8Array>));
+      await tell(lines, await made, flags.json);
     });
     await lines.end();
   },
@@ -67,24 +63,14 @@ const WINDOW = 64;
 export const importCommand = buildCommand<ImportFlags, string[], Context>({
   async func(flags, ...paths) {
     if (paths.length === 0) throw new UsageError("import from where? give files, mbox files or Maildirs");
-    const place = await placeOf(flags);
-    const options = { config: place.config, customer: flags.customer };
-    postingsFor(flags.to, 0, options);
     const lines = new Lines(this.process.stdout);
-    const count = await withNewSpool(flags, place, async (spool) => {
+    const count = await withPost(flags, async (post) => {
       const under: Promise<void>[] = [];
       const progress = workProgress("import", "messages", this.process.stderr);
       let count = 0;
       for await (const message of messagesIn(paths)) {
-        const arrived = systemClock.now();
-        const postings = postingsFor(flags.to, arrived, options);
-        const from = flags.from ?? message.sender ?? "";
-        const { ids } = await take(
-          message,
-          { from, postings, arrived, hostname: place.config?.hostname },
-          spool,
-        );
-        const told = ids.then((made) => tell(lines, made, postings, flags.json));
+        const { made } = await take(message, flags.from ?? message.sender ?? "", post);
+        const told = made.then((added) => tell(lines, added, flags.json));
         told.catch(() => {});
         under.push(told);
         if (under.length >= WINDOW) await under.shift();
@@ -143,29 +129,53 @@ async function* messagesIn(paths: readonly string[]): AsyncGenerator<FoundMessag
   }
 }
 
+/** Posts one message; resolves when it is read, `made` when it is safe. */
+type Post = (
+  from: Address,
+  content: AsyncIterable<Uint8Array>,
+) => Promise<{ readonly made: Promise<readonly Added[]> }>;
+
+/** Here into the spool, which is made if it is not there; with --url into one elsewhere, which knows the ways. */
+async function withPost<T>(flags: PostFlags, act: (post: Post) => Promise<T>): Promise<T> {
+  const { to, customer } = flags;
+  const remote = await remoteOf(flags);
+  if (remote !== undefined)
+    return await act(async (from, content) => {
+      const added = await remote.add({ from, to, customer, content });
+      return { made: Promise.resolve(added) };
+    });
+  const place = await placeOf(flags);
+  const { config } = place;
+  const ways = (arrived: Instant) => postingsFor(to, arrived, { config, customer });
+  ways(0); // Where there is no way, no spool is made.
+  return await withNewSpool(flags, place, (spool) =>
+    act(async (from, content) => {
+      const arrived = systemClock.now();
+      const postings = ways(arrived);
+      const { ids } = await post({ from, postings, arrived, hostname: config?.hostname, content }, spool);
+      return { made: ids.then((ids) => addedOf(ids, postings)) };
+    }),
+  );
+}
+
 /** Reads one message; an error says which it was. */
-async function take(message: FoundMessage, head: Omit<Letter, "content">, spool: Spool): Promise<Posted> {
+async function take(message: FoundMessage, from: Address, post: Post): ReturnType<Post> {
   try {
-    return await post({ ...head, content: message.content() }, spool);
+    return await post(from, message.content());
   } catch (error) {
     if (error instanceof Exit)
       throw new Exit(error.status, `${message.name}: ${error.message}`, { cause: error });
+    if (error instanceof SpoolError && error.fault === "request")
+      throw new SpoolError(error.fault, `${message.name}: ${error.message}`, { cause: error });
     throw error;
   }
 }
 
-async function tell(
-  lines: Lines,
-  ids: readonly MessageId[],
-  postings: readonly Posting[],
-  json: boolean,
-): Promise<void> {
-  for (const [i, { lane, recipients }] of postings.entries()) {
-    const to = recipients.map(({ address }) => address);
+async function tell(lines: Lines, added: readonly Added[], json: boolean): Promise<void> {
+  for (const { id, direction, customer, recipients } of added)
     await lines.line(
       json
-        ? JSON.stringify({ id: ids[i], direction: lane.direction, customer: lane.customer, recipients: to })
-        : `${ids[i]} ${lane.direction} ${safe(lane.customer)} ${to.map(safe).join(",")}`,
+        ? JSON.stringify({ id, direction, customer, recipients })
+        : `${id} ${direction} ${safe(customer)} ${recipients.map(safe).join(",")}`,
     );
-  }
 }

@@ -8,7 +8,7 @@ import { damage } from "../../src/spool/verify.ts";
 import { Exit, status, UsageError } from "../exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag } from "../flags.ts";
 import { workProgress } from "../progress.ts";
-import { openAt, withSpool } from "./open.ts";
+import { openAt, queueFlags, withSpool } from "./open.ts";
 import { written } from "./out.ts";
 
 interface MigrateFlags extends CommonFlags {
@@ -16,10 +16,14 @@ interface MigrateFlags extends CommonFlags {
   readonly to: string;
   readonly dryRun: boolean;
   readonly json: boolean;
+  readonly url?: string;
+  readonly tokenFile?: string;
 }
 
 export const migrateCommand = buildCommand<MigrateFlags, [], Context>({
-  async func(flags) {
+  async func({ url, tokenFile: _, ...flags }) {
+    if (url !== undefined)
+      throw new UsageError("spools are moved on the host where they are; run odmr queue migrate there");
     if (flags.from === flags.to) throw new UsageError("--from and --to are the same spool");
     for (const path of [flags.from, flags.to])
       if (/^\w+:\/\//.test(path))
@@ -55,6 +59,8 @@ export const migrateCommand = buildCommand<MigrateFlags, [], Context>({
       },
       dryRun: switchFlag("Say what would be moved, and do nothing"),
       json: switchFlag("One JSON object in the end"),
+      url: { ...queueFlags.url, hidden: true },
+      tokenFile: { ...queueFlags.tokenFile, hidden: true },
     },
   },
   docs: {

@@ -9,7 +9,7 @@ import { systemFiles } from "../../src/platform/files.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
-import type { HoldRules } from "../../src/spool/remote.ts";
+import type { HoldRules, RemoteQueue } from "../../src/spool/remote.ts";
 import type { Actor, Queue } from "../../src/spool/spool.ts";
 import { Exit, status, UsageError } from "../exit.ts";
 import { type CommonFlags, commonFlags, textFlag } from "../flags.ts";
@@ -46,15 +46,22 @@ export interface Desk {
 
 /** Runs on the queue that the flags name. @throws UsageError, ConfigError, SpoolError, Exit(1) if there is no spool */
 export async function withQueue<T>(flags: QueueFlags, act: (desk: Desk) => Promise<T>): Promise<T> {
-  if (flags.url === undefined) {
-    if (flags.tokenFile !== undefined) throw new UsageError("--token-file goes with --url");
+  const remote = await remoteOf(flags);
+  if (remote === undefined)
     return await withSpool(flags, (spool, { config }) => act({ queue: spool, rules: spool.records, config }));
-  }
-  if (flags.spool !== undefined) throw new UsageError("--url or --spool, not both");
-  const { RemoteQueue } = await import("../../src/spool/remote.ts");
-  const token = flags.tokenFile === undefined ? undefined : await readSecret(flags.tokenFile);
-  const remote = new RemoteQueue({ url: urlOf(flags.url), token, clock: systemClock, fetch });
   return await act({ queue: remote, rules: remote, config: undefined });
+}
+
+/** The queue behind --url; undefined if the flags name none. @throws UsageError, ConfigError */
+export async function remoteOf({ url, tokenFile, spool }: QueueFlags): Promise<RemoteQueue | undefined> {
+  if (url === undefined) {
+    if (tokenFile !== undefined) throw new UsageError("--token-file goes with --url");
+    return undefined;
+  }
+  if (spool !== undefined) throw new UsageError("--url or --spool, not both");
+  const { RemoteQueue } = await import("../../src/spool/remote.ts");
+  const token = tokenFile === undefined ? undefined : await readSecret(tokenFile);
+  return new RemoteQueue({ url: urlOf(url), token, clock: systemClock, fetch });
 }
 
 function urlOf(text: string): URL {

@@ -1,22 +1,20 @@
-/** Puts messages that did not come by SMTP into the spool, with a Received field that says so. */
+/** What `odmr queue add` and `import` have in common: their flags, and how a message of this host is posted. */
 import { hostname } from "node:os";
-import { HeaderGlance } from "../../src/mail/glance.ts";
-import { received } from "../../src/mail/trace.ts";
-import type { Instant } from "../../src/platform/clock.ts";
-import type { MessageId, Posting, Spool } from "../../src/spool/spool.ts";
-import { type Address, isAscii, parseAddress } from "../../src/wire/address.ts";
+import { type Posted as PostedTo, post as postTo, type Letter as SpoolLetter } from "../../src/spool/post.ts";
+import type { MessageId, Spool } from "../../src/spool/spool.ts";
+import { type Address, parseAddress } from "../../src/wire/address.ts";
 import { Exit, status, UsageError } from "../exit.ts";
 import { textFlag } from "../flags.ts";
-import { type SpoolFlags, spoolFlags } from "./open.ts";
+import { type QueueFlags, queueFlags } from "./open.ts";
 
 /** Who it is from and for whom; what `add` and `import` have in common. */
-export interface PostFlags extends SpoolFlags {
+export interface PostFlags extends QueueFlags {
   readonly to: readonly Address[];
   readonly customer?: string;
 }
 
 export const postFlags = {
-  ...spoolFlags,
+  ...queueFlags,
   to: {
     kind: "parsed",
     parse: address,
@@ -27,14 +25,9 @@ export const postFlags = {
   customer: textFlag("NAME", "It waits for this customer's call, whatever its recipients' domains"),
 } as const;
 
-export interface Letter {
-  readonly from: Address;
-  readonly postings: readonly Posting[];
-  readonly arrived: Instant;
-  /** Our name, for the Received field. */
+/** A letter from a file or a pipe of this host. */
+export interface Letter extends Omit<SpoolLetter, "source" | "hostname"> {
   readonly hostname: string | undefined;
-  /** Canonical octets. */
-  readonly content: AsyncIterable<Uint8Array>;
 }
 
 /** A message that was read; its ids come when it is safe. */
@@ -44,44 +37,15 @@ export interface Posted {
 
 /** Resolves when the message is read. @throws Exit, SpoolError */
 export async function post(letter: Letter, spool: Spool): Promise<Posted> {
-  const { from, postings, arrived } = letter;
-  const by = letter.hostname ?? hostname();
-  const addresses = [from, ...postings.flatMap(({ recipients }) => recipients.map(({ address }) => address))];
-  const draft = spool.begin({
-    envelope: { from, smtputf8: !addresses.every(isAscii), body: "8BITMIME" },
-    postings,
-    source: { protocol: "file", peer: "localhost" },
-    arrived,
-    trace: (id, { recipients: [only, ...others] }) =>
-      received({
-        by,
-        id,
-        at: arrived,
-        protocol: "file",
-        ...(only && others.length === 0 && { for: only.address }),
-      }),
-  });
-  const glance = new HeaderGlance();
-  let octets = 0;
-  try {
-    for await (const piece of letter.content) {
-      octets += piece.length;
-      glance.write(piece);
-      await draft.write(piece);
-    }
-    if (octets === 0) throw new Exit(status.dataError, "the message is empty");
-  } catch (error) {
-    await draft.discard();
-    throw error;
-  }
-  return { ids: stored(draft.commit(glance.subject === undefined ? {} : { subject: glance.subject })) };
+  const source = { protocol: "file", peer: "localhost" };
+  const posted = await postTo({ ...letter, source, hostname: letter.hostname ?? hostname() }, spool);
+  if (typeof posted === "string") throw new Exit(status.dataError, `the message is ${posted}`);
+  return { ids: stored(posted.ids) };
 }
 
-async function stored(
-  commit: ReturnType<ReturnType<Spool["begin"]>["commit"]>,
-): Promise<readonly MessageId[]> {
-  const committed = await commit;
-  if (committed.type === "stored") return committed.ids;
+async function stored(ids: PostedTo["ids"]): Promise<readonly MessageId[]> {
+  const made = await ids;
+  if (made !== "full") return made;
   throw new Exit(status.cannotCreate, "there is no room in the spool");
 }
 

@@ -1,16 +1,17 @@
 /** `odmr queue verify`: the conservation check, read from the disk and counted again. */
 // Nothing is changed. Exit status: 0 all is there and intact, 65 something is lost or may be.
 import { buildCommand } from "@stricli/core";
-import { SpoolError, type Usage } from "../../src/spool/spool.ts";
-import { type Finding, isDamage, verify } from "../../src/spool/verify.ts";
+import { type Finding, findingOf, isDamage } from "../../src/spool/finding.ts";
+import type { Usage } from "../../src/spool/spool.ts";
+import { verify } from "../../src/spool/verify.ts";
 import { status } from "../exit.ts";
 import { type Context, helpText, switchFlag } from "../flags.ts";
 import { workProgress } from "../progress.ts";
 import { safe } from "../table.ts";
-import { type SpoolFlags, spoolFlags, withSpool } from "./open.ts";
+import { type QueueFlags, queueFlags, remoteOf, withSpool } from "./open.ts";
 import { Lines } from "./out.ts";
 
-interface VerifyFlags extends SpoolFlags {
+interface VerifyFlags extends QueueFlags {
   readonly json: boolean;
 }
 
@@ -25,9 +26,15 @@ export const verifyCommand = buildCommand<VerifyFlags, [], Context>({
       await lines.line(flags.json ? JSON.stringify(finding) : said(finding));
     };
     try {
-      await withSpool(flags, async (spool) => {
-        for await (const finding of verify(spool, progress.update)) await tell(finding);
-      }).catch((error) => tell(unopened(error)));
+      const remote = await remoteOf(flags);
+      const each = async (findings: AsyncIterable<Finding>): Promise<void> => {
+        for await (const finding of findings) await tell(finding);
+      };
+      if (remote !== undefined) await each(remote.verify(progress.update));
+      else
+        await withSpool(flags, (spool) => each(verify(spool, progress.update))).catch((error) =>
+          tell(findingOf(error)),
+        );
       if (damages === 0 && !flags.json)
         await lines.line("all that was accepted is accounted for, and intact");
     } finally {
@@ -38,7 +45,7 @@ export const verifyCommand = buildCommand<VerifyFlags, [], Context>({
   },
   parameters: {
     flags: {
-      ...spoolFlags,
+      ...queueFlags,
       json: switchFlag("JSON Lines: one object for each thing that is wrong; none if all is well"),
     },
   },
@@ -56,13 +63,6 @@ export const verifyCommand = buildCommand<VerifyFlags, [], Context>({
     ),
   },
 });
-
-/** A database that cannot even be opened is a finding too. */
-function unopened(error: unknown): Finding {
-  if (error instanceof SpoolError && error.fault === "corrupt")
-    return { type: "database", problem: error.message };
-  throw error;
-}
 
 type Said = { readonly [F in Finding as F["type"]]: (finding: F) => string };
 

@@ -12,16 +12,21 @@ import { version } from "../version.ts";
 import { shallow, short } from "./body.ts";
 import { dashboard } from "./dashboard.tsx";
 import { Gate, secure, type Token, type Visit } from "./gate.ts";
+import { type Intake, intakeRoute } from "./intake.ts";
 import { lookRoutes } from "./look.ts";
 import { metricsText, type ProcessFacts } from "./metrics.ts";
 import { Overview } from "./overview.ts";
 import { problem } from "./problem.ts";
 import { queueRoutes } from "./queue.ts";
+import { type Verify, verifyRoute } from "./verify.ts";
 
 export interface AdminOptions {
   readonly spool: RecordingSpool;
   /** The customers of the configuration as they are now. */
   readonly customers: () => Iterable<Customer>;
+  /** What the configuration says of new mail, as it is now. */
+  readonly intake: () => Intake;
+  readonly verify: Verify;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -55,7 +60,9 @@ export function adminApp(options: AdminOptions): AdminApp {
   app.use("/api/*", short, shallow);
   app.notFound(() => problem(404, "there is no such place; see /openapi.json"));
   app.onError((fault) => problemOf(fault, tools.log));
+  intakeRoute(app, tools);
   queueRoutes(app, tools);
+  verifyRoute(app, tools);
   lookRoutes(app, tools);
   watchRoutes(app, tools);
   document(app);

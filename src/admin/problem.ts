@@ -10,7 +10,7 @@ const titles: Readonly<Record<number, string>> = {
   403: "Forbidden",
   404: "Not found",
   413: "Body too large",
-  415: "Not JSON",
+  415: "Unsupported media type",
   429: "Too many requests",
   500: "Internal error",
   503: "Not available now",

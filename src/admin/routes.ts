@@ -4,6 +4,8 @@ import { createRoute, z } from "@hono/zod-openapi";
 import {
   actBody,
   actedShape,
+  addedShape,
+  addQuery,
   bucketShape,
   bulkBody,
   customerShape,
@@ -22,6 +24,7 @@ import {
   statsShape,
   turnShape,
   turnsQuery,
+  verifyLine,
 } from "./schema.ts";
 
 const json = <T extends z.ZodType>(schema: T, description: string) => ({
@@ -77,6 +80,25 @@ export const routes = {
     summary: "What waits, or what filters choose",
     request: { query: queueQuery },
     responses: { 200: json(pageOf(entryShape), "A page of entries."), ...refusals },
+  }),
+  add: createRoute({
+    method: "post",
+    path: "/api/v1/queue",
+    ...queue,
+    summary: "Add a message; it goes where its recipients go",
+    request: {
+      query: addQuery,
+      body: {
+        content: { "message/rfc822": { schema: z.string().meta({ format: "binary" }) } },
+        description: "The message; LF line ends become CRLF, every other octet stays.",
+        required: true,
+      },
+    },
+    responses: {
+      201: json(addedShape, "The entries that were made: they are safe."),
+      ...refusals,
+      415: problem("The body is not message/rfc822."),
+    },
   }),
   count: createRoute({
     method: "get",
@@ -170,6 +192,19 @@ export const routes = {
     ...look,
     summary: "What waits in all, by direction and customer",
     responses: { 200: json(statsShape, "The sums."), ...refusals },
+  }),
+  verify: createRoute({
+    method: "get",
+    path: "/api/v1/verify",
+    ...look,
+    summary: "Check that nothing is lost: every body's checksum, and every counter (JSON Lines)",
+    responses: {
+      200: {
+        content: { "application/jsonl": { schema: verifyLine } },
+        description: "One object a line: what is wrong, how far it is, and in the end the end.",
+      },
+      ...refusals,
+    },
   }),
   series: createRoute({
     method: "get",

@@ -2,6 +2,7 @@
 // One source: what is not here is neither accepted nor documented. Times are RFC 3339 in UTC, sizes octets.
 import { z } from "zod";
 import { parseDuration, parseSize } from "../config/units.ts";
+import { parseAddress } from "../wire/address.ts";
 
 export const DIRECTIONS = ["turn", "local", "outgoing"] as const;
 export const STATES = ["waiting", "leased", "held", "delivered", "refused", "expired", "removed"] as const;
@@ -152,6 +153,55 @@ export const ruleShape = z
   })
   .meta({ id: "HoldRule" });
 
+/** What adding a message made: one entry for each way that its recipients go. */
+export const addedShape = z
+  .object({
+    items: z.array(
+      z.object({
+        id: messageId,
+        direction: z.enum(DIRECTIONS),
+        customer: z.string(),
+        recipients: z.array(z.string()),
+      }),
+    ),
+  })
+  .meta({ id: "Added" });
+
+const found = z.array(z.string());
+const usage = z.object({ count: z.number().int(), octets: z.number().int() });
+
+/** One thing that the conservation check finds wrong. */
+export const findingShape = z
+  .discriminatedUnion("type", [
+    z.object({ type: z.enum(["missing", "damaged"]), ids: found }).describe("Bodies."),
+    z.object({ type: z.literal("unreadable"), entries: count, ids: found }),
+    z.object({
+      type: z.literal("unbalanced"),
+      accepted: z.number().int(),
+      states: z.record(z.enum(STATES), z.number().int()),
+    }),
+    z.object({
+      type: z.literal("miscounted"),
+      direction: z.enum(DIRECTIONS),
+      customer: z.string(),
+      counted: usage,
+      found: usage,
+    }),
+    z.object({ type: z.literal("inconsistent"), ids: found }),
+    z.object({ type: z.literal("database"), problem: z.string() }),
+    z.object({ type: z.literal("orphan"), file: z.string() }).describe("Nothing is lost."),
+  ])
+  .meta({ id: "Finding" });
+
+/** One line of `GET /api/v1/verify`; without the `end` it was cut. */
+export const verifyLine = z
+  .union([
+    findingShape,
+    z.object({ type: z.literal("progress"), octets: count, of: count }).describe("Read so far."),
+    z.object({ type: z.literal("end") }).describe("All was looked at."),
+  ])
+  .meta({ id: "VerifyLine" });
+
 /** RFC 9457. */
 export const problemShape = z
   .object({
@@ -240,6 +290,27 @@ export const turnsQuery = z.object({
 export const seriesQuery = z.object({
   hours: whole(24 * 7).prefault("24"),
   bucket: duration().prefault("15m").describe("How long one bucket is; a minute at least."),
+});
+
+const address = z
+  .string()
+  .max(1024)
+  .transform((text, context) => {
+    const parsed = parseAddress(text);
+    if (parsed !== undefined) return parsed;
+    context.issues.push({ code: "custom", message: "this is no mail address", input: text });
+    return z.NEVER;
+  });
+
+/** Who a new message is from and for whom. */
+export const addQuery = z.object({
+  from: z
+    .union([z.enum(["", "<>"]).transform(() => ""), address])
+    .describe('The sender; empty or "<>" for none.'),
+  to: z
+    .union([z.array(address).min(1), address.transform((one) => [one])])
+    .describe("A recipient; may be given more than once."),
+  customer: name.optional().describe("It waits for this customer's call, whatever its recipients' domains."),
 });
 
 // What a body says.

@@ -1,8 +1,9 @@
 /** A queue from afar: the part of a spool that operators need, over the admin interface of the odmr that has it. */
-// The token goes to the named host alone: no redirect is followed. What comes back is checked before it is believed.
+// What comes back is checked before it is believed; how it comes is farside.ts.
 import type { z } from "zod";
 import {
   actedShape,
+  addedShape,
   type EntryJson,
   type EventJson,
   entryShape,
@@ -12,8 +13,12 @@ import {
   pageOf,
   type RuleJson,
   ruleShape,
+  verifyLine,
 } from "../admin/schema.ts";
-import type { Clock } from "../platform/clock.ts";
+import type { Address } from "../wire/address.ts";
+import { FarSide, type Query, type RemoteOptions, recordIn, refuse } from "./farside.ts";
+import type { Finding } from "./finding.ts";
+import type { Added } from "./post.ts";
 import type { HoldRule, Records } from "./records.ts";
 import {
   type Action,
@@ -25,33 +30,28 @@ import {
   type Queue,
   SpoolError,
   type SpoolEvent,
-  type SpoolFault,
 } from "./spool.ts";
+import type { Watch } from "./verify.ts";
 
 /** The rules that hold new mail. */
 export type HoldRules = Pick<Records, "holdRules" | "addHoldRule" | "removeHoldRule">;
 
-export interface RemoteOptions {
-  /** `https://relay.example.net:8366/`; a path before the interface's own is kept. */
-  readonly url: URL;
-  readonly token: string | undefined;
-  readonly clock: Clock;
-  readonly fetch: (request: Request) => Promise<Response>;
+/** A message to be added, in canonical octets. */
+export interface NewMessage {
+  readonly from: Address;
+  readonly to: readonly Address[];
+  readonly customer: string | undefined;
+  readonly content: AsyncIterable<Uint8Array>;
 }
-
-/** How long an answer may be awaited; a message's octets may take longer. */
-const PATIENCE = 60_000;
 
 /** Ids that one address carries: servers and proxies take 8 KiB and more. */
 const IDS_PER_ADDRESS = 150;
 
-type Query = Readonly<Record<string, string | undefined>>;
-
 export class RemoteQueue implements Queue, HoldRules {
-  readonly #options: RemoteOptions;
+  readonly #far: FarSide;
 
   constructor(options: RemoteOptions) {
-    this.#options = options;
+    this.#far = new FarSide(options);
   }
 
   async *list(filter: Filter): AsyncGenerator<Entry> {
@@ -72,7 +72,7 @@ export class RemoteQueue implements Queue, HoldRules {
   }
 
   async content(id: MessageId): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const response = await this.#fetch("GET", `queue/${id}/message`);
+    const response = await this.#far.fetch("GET", `queue/${id}/message`);
     if (response.status === 404) return undefined;
     await refuse(response);
     return response.body ?? nothing();
@@ -103,6 +103,24 @@ export class RemoteQueue implements Queue, HoldRules {
     yield* first(filter.limit, events);
   }
 
+  /** Adds a message; where it goes is decided there. Resolves when it is safe. */
+  async add({ content, ...query }: NewMessage): Promise<readonly Added[]> {
+    return checked(addedShape, await this.#ask("POST", "queue", query, content)).items;
+  }
+
+  /** The conservation check, made there. @throws SpoolError if it does not come to its end */
+  async *verify(watch: Watch = () => {}): AsyncGenerator<Finding> {
+    const response = await this.#far.fetch("GET", "verify");
+    await refuse(response);
+    for await (const text of this.#far.lines(response)) {
+      const line = checked(verifyLine, jsonIn(text));
+      if (line.type === "end") return;
+      if (line.type === "progress") watch(line.octets, line.of);
+      else yield line;
+    }
+    throw new SpoolError("busy", "the check broke off before all was looked at; begin again");
+  }
+
   async holdRules(): Promise<readonly HoldRule[]> {
     const { items } = recordIn(await this.#ask("GET", "hold-rules"));
     return checked(ruleShape.array(), items).map(ruleOf);
@@ -113,7 +131,7 @@ export class RemoteQueue implements Queue, HoldRules {
   }
 
   async removeHoldRule(id: string): Promise<boolean> {
-    const response = await this.#fetch("DELETE", `hold-rules/${encodeURIComponent(id)}`);
+    const response = await this.#far.fetch("DELETE", `hold-rules/${encodeURIComponent(id)}`);
     if (response.status === 404) return false;
     await refuse(response);
     return true;
@@ -144,82 +162,12 @@ export class RemoteQueue implements Queue, HoldRules {
   }
 
   async #ask(method: string, path: string, query: Query = {}, body?: object): Promise<unknown> {
-    const response = await this.#fetch(method, path, query, body);
-    await refuse(response);
-    try {
-      return await response.json();
-    } catch (error) {
-      throw new SpoolError("protocol", `${this.#options.url.host} does not answer as an odmr does`, {
-        cause: error,
-      });
-    }
-  }
-
-  async #fetch(method: string, path: string, query: Query = {}, body?: object): Promise<Response> {
-    const { url, token, clock, fetch } = this.#options;
-    const address = new URL(`${url.pathname.replace(/\/*$/, "/")}api/v1/${path}`, url);
-    for (const [name, value] of Object.entries(query))
-      if (value !== undefined) address.searchParams.set(name, value);
-    const patience = new AbortController();
-    const timer = clock.after(PATIENCE, () => patience.abort());
-    try {
-      return await fetch(
-        new Request(address, {
-          method,
-          redirect: "manual",
-          signal: patience.signal,
-          headers: {
-            ...(token !== undefined && { authorization: `Bearer ${token}` }),
-            ...(body !== undefined && { "content-type": "application/json" }),
-          },
-          ...(body !== undefined && { body: JSON.stringify(body) }),
-        }),
-      );
-    } catch (error) {
-      const why = patience.signal.aborted ? "it does not answer" : reasonOf(error);
-      throw new SpoolError("unreachable", `cannot reach ${url.origin}: ${why}`, { cause: error });
-    } finally {
-      timer.stop();
-    }
+    return await this.#far.json(await this.#far.fetch(method, path, query, body));
   }
 }
 
 const entryPages = pageOf(entryShape);
 const eventPages = pageOf(eventShape);
-
-/** What each refusal means; other 4xx are trouble with what was asked. */
-const faults: Readonly<Record<number, SpoolFault>> = {
-  401: "denied",
-  403: "denied",
-  404: "protocol",
-  408: "busy",
-  429: "busy",
-};
-
-/** @throws SpoolError unless it went well */
-async function refuse(response: Response): Promise<void> {
-  if (response.ok) return;
-  const fault = response.status >= 500 ? "busy" : response.status < 400 ? "protocol" : undefined;
-  throw new SpoolError(fault ?? faults[response.status] ?? "request", await problemIn(response));
-}
-
-/** RFC 9457: title and detail; else the status alone. */
-async function problemIn(response: Response): Promise<string> {
-  const status = `the admin interface answers ${response.status}`;
-  try {
-    const { title, detail, errors } = recordIn(await response.json());
-    const wrong = Array.isArray(errors) ? errors.map((each) => Object.values(each).join(": ")) : [];
-    const said = [title, detail, ...wrong].filter((word) => typeof word === "string" && word !== "");
-    return [status, ...said].join(": ").replace(/\p{C}+/gu, " ");
-  } catch {
-    return status;
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
-}
 
 function checked<T>(shape: z.ZodType<T>, answer: unknown): T {
   const { data, error } = shape.safeParse(answer);
@@ -227,8 +175,12 @@ function checked<T>(shape: z.ZodType<T>, answer: unknown): T {
   throw new SpoolError("protocol", `the admin interface answers what is not expected: ${error.message}`);
 }
 
-function recordIn(answer: unknown): Readonly<Record<string, unknown>> {
-  return typeof answer === "object" && answer !== null ? { ...answer } : {};
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The filter as the interface's query has it; ids and order go their own ways. */

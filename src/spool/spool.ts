@@ -31,7 +31,7 @@ export type RecipientState = "waiting" | "leased" | "held" | "delivered" | "refu
 
 /** Where a message came from. `auth` is the user that authenticated. */
 export interface Source {
-  /** As in a Received field: SMTP, ESMTP, ESMTPSA, LMTP, … or "file" for import and add. */
+  /** As in a Received field: SMTP, ESMTP, ESMTPSA, LMTP, …; "file" for import and add, "HTTP" for both from afar. */
   readonly protocol: string;
   readonly peer: string;
   readonly auth?: string;

@@ -1,10 +1,12 @@
 /** An admin interface over a spool of its own, asked without a socket. */
 
 import { type AdminApp, type AdminOptions, adminApp } from "../../src/admin/app.ts";
+import type { Intake } from "../../src/admin/intake.ts";
 import { systemFiles } from "../../src/platform/files.ts";
 import { silent } from "../../src/platform/log.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
+import { verify, type Watch } from "../../src/spool/verify.ts";
 import { HandClock, seeded, temporary } from "../spool/support.ts";
 import { HOME as HOME_CUSTOMER } from "../support/post.ts";
 
@@ -24,6 +26,18 @@ export interface Admin {
   close(): Promise<void>;
 }
 
+/** Mail for example.org waits for the customer `home`; nobody else is known. */
+const intake: Intake = {
+  hostname: "relay.example.net",
+  messageSize: 4_000_000,
+  postings(to, arrived, customer = "home") {
+    const lost = to.find((address) => !address.endsWith("@example.org"));
+    if (lost !== undefined) return `no way to ${lost}`;
+    const recipients = to.map((address) => ({ address, notify: [] }));
+    return [{ lane: { direction: "turn", customer }, expires: arrived + 86_400_000, recipients }];
+  },
+};
+
 export async function openAdmin(options: Partial<AdminOptions> = {}): Promise<Admin> {
   const folder = temporary();
   const clock = new HandClock();
@@ -38,6 +52,8 @@ export async function openAdmin(options: Partial<AdminOptions> = {}): Promise<Ad
       random: seeded(7),
       log: silent,
       customers: () => [HOME_CUSTOMER],
+      intake: () => intake,
+      verify: (watch: Watch) => verify(spool, watch),
       hosts: ["localhost"],
     },
     tokens: [

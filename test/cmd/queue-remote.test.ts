@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { main } from "../../cmd/odmr.ts";
@@ -19,6 +19,7 @@ async function fromAfar(
     readonly ids: readonly string[];
     readonly url: string;
     readonly folder: string;
+    readonly spool: string;
   }) => Promise<void>,
 ): Promise<void> {
   await inFolder(async (folder) => {
@@ -38,7 +39,7 @@ async function fromAfar(
         (...words: readonly string[]) =>
           queue([...words, ...where]);
       await act({
-        ...{ ids, url, folder },
+        ...{ ids, url, folder, spool: admin.path },
         far: run(["--url", url, "--token-file", token]),
         near: run(["--spool", admin.path]),
       });
@@ -119,4 +120,70 @@ test("trouble on the way is told by the exit status", () =>
     assert.equal(await codeOf("--url", url, "--spool", "x.db"), 64);
     assert.equal(await codeOf("--token-file", wrong), 64);
     assert.equal((await far("move", "--customer", "nobody", "--all")).code, 65);
+  }));
+
+test("mail is imported from afar, and goes where the other side says", () =>
+  fromAfar(async ({ far, near, folder }) => {
+    const file = join(folder, "mail.eml");
+    writeFileSync(file, `Subject: from afar\n\n${"x".repeat(3_000_000)}\n`);
+    const to = ["--to", "ann@example.org", "--to", "bob@example.org"];
+    const added = await far("import", file, ...to, "--from", "eve@example.net", "--json");
+    assert.equal(added.err, "");
+    const [{ id, ...way }] = jsonOf(added.out);
+    assert.deepEqual(way, {
+      ...{ direction: "turn", customer: "home", recipients: ["ann@example.org", "bob@example.org"] },
+    });
+    const [entry] = jsonOf((await near("list", id, "--json")).out);
+    assert.deepEqual([entry.sender, entry.subject], ["eve@example.net", "from afar"]);
+    assert.match(
+      (await near("cat", id)).out,
+      /^Received: by relay\.example\.net with HTTP .*\r\n\r\nx+\r\n$/s,
+    );
+    const text = await far("import", file, "--to", "ann@example.org");
+    assert.match(text.out, /^\S{36} turn home ann@example\.org\n$/);
+  }));
+
+test("what cannot be imported from afar is named, and nothing is kept of it", () =>
+  fromAfar(async ({ far, near, folder }) => {
+    const [empty, huge, mail] = ["empty.eml", "huge.eml", "mail.eml"].map((name) => join(folder, name));
+    writeFileSync(empty!, "");
+    writeFileSync(huge!, `Subject: huge\r\n\r\n${"x".repeat(5_000_000)}\r\n`);
+    writeFileSync(mail!, "Subject: mail\r\n\r\n");
+    const lost = await far("import", mail!, "--to", "ann@elsewhere.example");
+    assert.equal(lost.code, 65);
+    assert.match(lost.err, /mail\.eml: .*no way to ann@elsewhere\.example/);
+    const none = await far("import", empty!, "--to", "ann@example.org");
+    assert.equal(none.code, 65);
+    assert.match(none.err, /the message is empty/);
+    const large = await far("import", huge!, "--to", "ann@example.org");
+    assert.equal(large.code, 65);
+    assert.match(large.err, /a message may have 4000000 octets/);
+    assert.equal((await near("count")).out, "2\n");
+  }));
+
+test("verify from afar tells what it tells at the spool", () =>
+  fromAfar(async ({ far, near }) => {
+    const well = "all that was accepted is accounted for, and intact\n";
+    assert.deepEqual(await far("verify"), { code: 0, out: well, err: "" });
+    assert.deepEqual(await far("verify", "--json"), { code: 0, out: "", err: "" });
+    assert.deepEqual(await far("verify"), await near("verify"));
+  }));
+
+test("a damaged body is found from afar", () =>
+  fromAfar(async ({ far, near, spool }) => {
+    const folder = `${spool}.bodies`;
+    const body = readdirSync(folder, { recursive: true, withFileTypes: true }).find((each) => each.isFile());
+    writeFileSync(join(body!.parentPath, body!.name), "something else");
+    const found = await far("verify", "--json");
+    assert.equal(found.code, 65);
+    assert.deepEqual(jsonOf(found.out)[0].type, "damaged");
+    assert.deepEqual(found, await near("verify", "--json"));
+  }));
+
+test("spools are moved on the host where they are", () =>
+  fromAfar(async ({ far }) => {
+    assert.deepEqual(await far("migrate", "--from", "a.db", "--to", "b.db"), {
+      ...{ code: 64, out: "" },
+      err: "odmr: spools are moved on the host where they are; run odmr queue migrate there\n",
+    });
   }));

@@ -3,10 +3,11 @@ import { copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { systemFiles } from "../../src/platform/files.ts";
 import { openDatabase } from "../../src/platform/sqlite.ts";
+import type { Finding } from "../../src/spool/finding.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { type Entry, type Filter, type MessageId, SpoolError } from "../../src/spool/spool.ts";
-import { type Finding, verify } from "../../src/spool/verify.ts";
+import { verify } from "../../src/spool/verify.ts";
 import { all, HandClock, octets, seeded, stored, temporary } from "./support.ts";
 
 const COUNT = 400;
