@@ -13,12 +13,15 @@ import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { DAY, post, temporary } from "../spool/support.ts";
 import { commandLine } from "../support/cli.ts";
+import { note } from "./support/compare.ts";
 
 const { values } = parseArgs({
   options: {
     million: { type: "boolean", default: false },
     rounds: { type: "string", default: "5" },
     binary: { type: "string" },
+    json: { type: "string" },
+    count: { type: "string" },
   },
 });
 const count = values.million ? 1_000_000 : 100_000;
@@ -201,6 +204,7 @@ folder.remove();
 
 function tell(name: string, goal: number, found: number, unit: string, range: string): void {
   const over = found > goal ? "  over its goal" : "";
+  note({ contest: `queue of ${count}: ${name}`, goal, median: found, unit });
   console.log(
     `${name.padEnd(26)}${`< ${goal}`.padStart(8)}${found.toFixed(1).padStart(10)} ${unit}  ${range}${over}`,
   );
