@@ -23,11 +23,14 @@ export interface Program {
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** From source always; the binary that ODMR_BINARY names, else dist/odmr if it is of these sources. */
+/**
+ * From source always; the binary that ODMR_BINARY names, else dist/odmr if it is of these sources. The binary is the same
+ * whoever tests it, so Deno, which runs all of this after Bun, leaves it out.
+ */
 export const programs: readonly Program[] = [
   { name: "odmr from source", words: fromSource },
-  ...[process.env.ODMR_BINARY ?? freshBinary()].flatMap((file): Program[] =>
-    file === undefined ? [] : [{ name: "the odmr binary", words: [file] }],
+  ...["Deno" in globalThis ? undefined : (process.env.ODMR_BINARY ?? freshBinary())].flatMap(
+    (file): Program[] => (file === undefined ? [] : [{ name: "the odmr binary", words: [file] }]),
   ),
 ];
 
