@@ -59,7 +59,8 @@ export interface Connection {
   readonly pending: number;
   /**
    * The next octets, at least one; undefined at the peer's end of stream.
-   * Under TLS an end without close_notify is a broken connection, not an end.
+   * Under TLS neither runtime tells an end without close_notify from one with it: that a body is whole shows by its final
+   * dot or its announced size alone, never by the end of the stream.
    * @param within milliseconds @throws ConnectionError
    */
   read(within: number): Promise<Uint8Array | undefined>;

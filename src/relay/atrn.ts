@@ -1,8 +1,10 @@
 /** ATRN, decided: whose mail is asked for, may it be asked for, and is there any (RFC 2645 §5.2.1). */
 // One domain that is not the customer's, and nothing at all moves; the reply does not tell whether anybody has it.
+
 import type { Claim } from "../spool/spool.ts";
 import { type Reply, reply } from "../wire/reply.ts";
 import { type Customer, laneOf } from "./customers.ts";
+import { LEASE } from "./pump.ts";
 import type { Relay } from "./relay.ts";
 
 /** A turn that was granted: the claim is ours until it is released. */
@@ -25,9 +27,6 @@ const answers = {
   empty: reply(453, "4.0.0", "You have no mail"),
   busy: reply(453, "4.0.0", "You have no mail that another session is not delivering"),
 } as const;
-
-/** A lease outlives its turn by this much if the relay dies. */
-const LEASE = 2 * 60_000;
 
 export async function decideTurn(
   relay: Relay,

@@ -4,12 +4,11 @@ import type { Lane } from "../spool/spool.ts";
 import { afterRefusal } from "./backoff.ts";
 import { Bell } from "./bell.ts";
 import { canTell } from "./notices.ts";
-import { pump } from "./pump.ts";
+import { LEASE, pump } from "./pump.ts";
 import type { Relay } from "./relay.ts";
 
 /** Messages under way in one run; the limits of the outbound see to destinations. */
 const WINDOW = 100;
-const LEASE = 2 * 60_000;
 /** How long until lanes are looked at again though nothing was heard: due times fall between. */
 const LOOK = 15_000;
 

@@ -5,7 +5,7 @@ import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { Spool } from "../spool/spool.ts";
 import { afterRefusal } from "./backoff.ts";
-import { type PumpOptions, pump, type Tally } from "./pump.ts";
+import { LEASE, type PumpOptions, pump, type Tally } from "./pump.ts";
 
 export interface Distribution {
   readonly account: string;
@@ -20,7 +20,6 @@ export interface Distribution {
 
 /** A Maildir syncs each message: a few at once keep the disk busy, more do not help. */
 const WINDOW = 16;
-const LEASE = 2 * 60_000;
 
 /** Delivers all that is due of an account's mail. The delivery is left open. */
 export async function distribute({

@@ -9,7 +9,7 @@ import { CallError } from "./callerror.ts";
 import { type Customer, type EtrnHost, laneOf } from "./customers.ts";
 import { logIn } from "./login.ts";
 import { canTell } from "./notices.ts";
-import { pump } from "./pump.ts";
+import { LEASE, pump } from "./pump.ts";
 import type { Relay } from "./relay.ts";
 
 const answers = {
@@ -21,7 +21,6 @@ const answers = {
   syntax: reply(501, "5.5.4", "Syntax: ETRN example.org, ETRN @example.org or ETRN #name"),
 } as const;
 
-const LEASE = 2 * 60_000;
 const WINDOW = 100;
 /** Milliseconds to reach the host. */
 const REACH = 60_000;

@@ -13,7 +13,7 @@ import { afterRefusal } from "./backoff.ts";
 import { CallError } from "./callerror.ts";
 import { type Login, type LoginTools, logIn, where } from "./login.ts";
 import type { Carried } from "./porter.ts";
-import { pump, type Tally } from "./pump.ts";
+import { LEASE, pump, type Tally } from "./pump.ts";
 
 export interface Sending {
   /** Whose outgoing lane it is. */
@@ -31,7 +31,6 @@ export interface Sending {
 }
 
 const WINDOW = 256;
-const LEASE = 2 * 60_000;
 
 /** What a provider says to MAIL that takes no mail on this line. */
 const NOT_HERE: ReadonlySet<number> = new Set([500, 502, 503, 530]);

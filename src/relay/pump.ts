@@ -42,6 +42,9 @@ export interface Tally {
   octets: number;
 }
 
+/** How long a claim's leases outlive a process that dies, in milliseconds; while it lives they are renewed. */
+export const LEASE = 2 * 60_000;
+
 const OCTETS_IN_FLIGHT = 8 * 1_048_576;
 
 const eventOf = {
