@@ -15,14 +15,23 @@ import { outboundOf } from "./outbound.ts";
 
 type Serve = NonNullable<Config["serve"]>;
 
-/** @throws ConfigError, or the system's error for a file that cannot be read */
-export async function readBook(config: Config, serve: Serve, random: Random): Promise<Book> {
+/**
+ * @param before the book that is in force: whoever guesses passwords is not forgotten at a new reading
+ * @throws ConfigError, or the system's error for a file that cannot be read
+ */
+export async function readBook(
+  config: Config,
+  serve: Serve,
+  { random, before }: { readonly random: Random; readonly before?: Book },
+): Promise<Book> {
   const people = await Promise.all(serve.customers.map(personOf));
   const secret = await serverSecret(`${config.spool}.secret`, random);
   const outbound = await outboundOf(config, serve);
   return {
     customers: customersOf(serve),
-    credentials: new Credentials(people, { pbkdf2: pbkdf2Sha256, secret }),
+    credentials: new Credentials(people, {
+      ...{ pbkdf2: pbkdf2Sha256, secret, guesses: before?.credentials.guesses },
+    }),
     tls: config.tls && (await tlsOf(config.tls, serve)),
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,

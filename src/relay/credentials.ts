@@ -34,6 +34,8 @@ export interface CredentialTools {
   readonly pbkdf2: Pbkdf2;
   /** Of this server, and the same after a restart: salts are made of it, those of unknown users too. */
   readonly secret: Uint8Array;
+  /** Who was wrong lately, as the book before this one knew it. */
+  readonly guesses?: Guesses | undefined;
 }
 
 /** Secrets kept, the last used ones: a guesser's users pass through here as well. */
@@ -41,14 +43,15 @@ const KEPT = 4_096;
 const SALT_OCTETS = 16;
 
 export class Credentials {
-  /** Who was wrong lately. A new book of customers begins anew. */
-  readonly guesses = new Guesses();
+  /** Who was wrong lately. */
+  readonly guesses: Guesses;
   readonly #people: ReadonlyMap<string, Person>;
   readonly #secret: Uint8Array;
   readonly #pbkdf2: Pbkdf2;
   readonly #kept = new Map<string, Secret>();
 
-  constructor(people: readonly Person[], { pbkdf2, secret }: CredentialTools) {
+  constructor(people: readonly Person[], { pbkdf2, secret, guesses }: CredentialTools) {
+    this.guesses = guesses ?? new Guesses();
     this.#people = new Map(people.map((person) => [person.user, person]));
     this.#secret = secret;
     this.#pbkdf2 = (password, salt, iterations) => pbkdf2(prepared(password), salt, iterations);

@@ -283,12 +283,10 @@ class Reception {
     const { clock, book, stopping } = this.#relay;
     const { guesses } = book.credentials;
     const user = step.type === "accepted" ? step.user : this.#tried;
-    const keys = [
-      `from ${network(this.#connection.peer.address)}`,
-      ...(user === undefined ? [] : [`as ${user}`]),
-    ];
-    const wait = guesses.wait(keys, clock.steady());
-    if (step.type === "refused") guesses.failed(keys, clock.steady());
+    const from = network(this.#connection.peer.address);
+    const wait = guesses.wait({ network: from, user }, clock.steady());
+    if (step.type === "accepted") guesses.succeeded({ network: from, user: step.user });
+    else guesses.failed({ network: from, user }, clock.steady());
     if (wait > 0) await pause(clock, wait, stopping);
     if (this.#session.ended) return;
     if (step.type === "accepted") {

@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { describe, it } from "node:test";
+import { readBook } from "../../cmd/book.ts";
+import { fromSource } from "../../cmd/demo/child.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { seeded } from "../spool/support.ts";
+import { inWorld, relayOf } from "../support/program.ts";
+
+describe("a book that is read anew", () => {
+  it("knows who guessed passwords, and has the new customers", () =>
+    inWorld(fromSource, async (world) => {
+      const random = seeded(1);
+      const read = async (domains: readonly string[], before?: Awaited<ReturnType<typeof readBook>>) => {
+        await mkdir(world.at("relay"), { recursive: true });
+        const config = await loadConfig(await relayOf(world, { domains }));
+        return await readBook(config, config.serve!, { random, ...(before && { before }) });
+      };
+      const first = await read(["example.org"]);
+      for (let i = 0; i < 4; i++) first.credentials.guesses.failed({ network: "192.0.2.1", user: "home" }, 0);
+      const second = await read(["example.com"], first);
+      assert.equal(second.credentials.guesses.wait({ network: "192.0.2.1", user: undefined }, 0), 2_000);
+      assert.deepEqual(second.customers.named("home")?.domains, ["example.com"]);
+    }));
+});
