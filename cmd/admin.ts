@@ -63,9 +63,9 @@ function intakeOf(config: Config | undefined): Intake {
   return {
     hostname: config?.hostname ?? hostname(),
     messageSize: config?.serve?.limits.messageSize ?? MESSAGE_SIZE,
-    postings(to, arrived, customer) {
+    postings(wanted) {
       try {
-        return postingsFor(to, arrived, { config, customer });
+        return postingsFor({ ...wanted, config });
       } catch (error) {
         if (error instanceof Exit || error instanceof UsageError) return error.message;
         throw error;

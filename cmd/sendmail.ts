@@ -74,7 +74,7 @@ async function take(wishes: Wishes, config: Config, { fields, body }: Submitted)
     id: Array.from(systemRandom.bytes(12), (octet) => octet.toString(16).padStart(2, "0")).join(""),
     hostname: config.hostname,
   });
-  const postings = postingsFor(to, arrived, { config, customer: undefined }).map((posting) => ({
+  const postings = postingsFor({ from, to, arrived, config }).map((posting) => ({
     ...posting,
     recipients: posting.recipients.map((recipient) => ({ ...recipient, notify: wishes.notify })),
   }));
@@ -190,7 +190,8 @@ export const sendmailCommand = buildCommand<Record<never, never>, string[], Cont
         "-i (or -oi): a line with a lone dot does not end the message; -N failure,delay: what the sender wants to hear;\n" +
         "-C FILE is the configuration (else ODMR_CONFIG, or the usual places); -- ends the options. Bcc is taken out;\n" +
         "Date, Message-ID and From are added where they are missing. Linked as sendmail it is sendmail.\n\n" +
-        "Mail for the house's own domains is delivered at home, everything else goes with the next call.\n\n" +
+        "At home: mail for the house's own domains is delivered there, everything else goes with the next call. On a relay:\n" +
+        "mail for a customer waits for its call, everything else leaves in the name of the customer whose sender it has.\n\n" +
         "Exit status: 0 taken, and safe · 64 usage · 65 bad address or message · 73-75 it cannot be stored now · 78\n" +
         "configuration.",
       {

@@ -44,7 +44,9 @@ export const addCommand = buildCommand<AddFlags, [], Context>({
   docs: {
     brief: "Add a message from stdin; it goes where its recipients go",
     fullDescription: helpText(
-      "Prints the ids of the entries that were made: one for each way that recipients go.",
+      "Prints the ids of the entries that were made: one for each way that recipients go. Out of a relay (serve.outbound) it\n" +
+        "leaves in the name of the customer whose sender it has, signed as that customer's mail is. A program that runs on the\n" +
+        "spool sees it within a second.",
       {
         "odmr queue add --from ann@example.net --to bob@example.org < mail.eml": "a message for a customer",
       },
@@ -136,7 +138,10 @@ type Post = (
 ) => Promise<{ readonly made: Promise<readonly Added[]> }>;
 
 /** Here into the spool, which is made if it is not there; with --url into one elsewhere, which knows the ways. */
-async function withPost<T>(flags: PostFlags, act: (post: Post) => Promise<T>): Promise<T> {
+async function withPost<T>(
+  flags: PostFlags & { readonly from?: Address },
+  act: (post: Post) => Promise<T>,
+): Promise<T> {
   const { to, customer } = flags;
   const remote = await remoteOf(flags);
   if (remote !== undefined)
@@ -146,12 +151,13 @@ async function withPost<T>(flags: PostFlags, act: (post: Post) => Promise<T>): P
     });
   const place = await placeOf(flags);
   const { config } = place;
-  const ways = (arrived: Instant) => postingsFor(to, arrived, { config, customer });
-  ways(0); // Where there is no way, no spool is made.
+  const ways = (from: Address, arrived: Instant) => postingsFor({ from, to, arrived, config, customer });
+  // Where there is no way, no spool is made. The way out of a relay depends on the sender, whom an mbox may tell only later.
+  if (flags.from !== undefined || config?.serve?.outbound === undefined) ways(flags.from ?? "", 0);
   return await withNewSpool(flags, place, (spool) =>
     act(async (from, content) => {
       const arrived = systemClock.now();
-      const postings = ways(arrived);
+      const postings = ways(from, arrived);
       const { ids } = await post({ from, postings, arrived, hostname: config?.hostname, content }, spool);
       return { made: ids.then((ids) => addedOf(ids, postings)) };
     }),

@@ -1,5 +1,6 @@
 /** Where a message goes that did not come by SMTP: its recipients say it. */
-// A customer's domain waits for that customer's call; what an account takes at home waits for its target.
+// A customer's domain waits for that customer's call; what an account takes at home waits for its target. Out of a relay it
+// goes as its customers' mail does, in the name of one of them: whoever runs the relay has the keys of all.
 import type { Config } from "../../src/config/config.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import { outside } from "../../src/relay/home.ts";
@@ -16,17 +17,28 @@ interface Way {
 /** Where nothing else is configured: as long as RFC 5321 §4.5.4.1 asks for many times over. */
 const HOLD = 30 * 86_400_000;
 
+export interface Addressed {
+  readonly from: Address;
+  readonly to: readonly Address[];
+  readonly arrived: Instant;
+  readonly config: Config | undefined;
+  /** All of it waits for this customer's call. */
+  readonly customer?: string | undefined;
+}
+
 /**
- * One posting for each way that the recipients go. With `customer` all of them wait for that customer's call.
+ * One posting for each way that the recipients go.
  * @throws UsageError for a customer that is not configured, Exit(65) for a recipient that has no way to go
  */
-export function postingsFor(
-  recipients: readonly Address[],
-  arrived: Instant,
-  { config, customer }: { readonly config: Config | undefined; readonly customer: string | undefined },
-): readonly Posting[] {
+export function postingsFor({
+  from,
+  to: recipients,
+  arrived,
+  config,
+  customer,
+}: Addressed): readonly Posting[] {
   const wayOf =
-    customer === undefined ? (to: Address) => wayTo(to, config) : () => wayToCustomer(customer, config);
+    customer === undefined ? (to: Address) => wayTo(to, from, config) : () => wayToCustomer(customer, config);
   const ways = new Map<string, { readonly way: Way; readonly recipients: Posting["recipients"][number][] }>();
   for (const address of new Set(recipients)) {
     const way = wayOf(address);
@@ -42,7 +54,7 @@ export function postingsFor(
   }));
 }
 
-function wayTo(to: Address, config: Config | undefined): Way {
+function wayTo(to: Address, from: Address, config: Config | undefined): Way {
   const domain = domainOf(to);
   const customer = config?.serve?.customers.find(({ domains }) => domains.includes(domain));
   if (customer !== undefined)
@@ -51,6 +63,7 @@ function wayTo(to: Address, config: Config | undefined): Way {
     ({ domains, deliver }) => domains.includes(domain) && deliver.some(({ match }) => matchesGlob(match, to)),
   );
   if (account !== undefined) return { lane: { direction: "local", customer: account.name }, hold: HOLD };
+  if (config?.serve?.outbound !== undefined) return outOfRelay(to, from, config.serve);
   const outgoing = config?.pull?.outgoing;
   const ours = config?.pull?.accounts.some(({ domains }) => domains.includes(domain));
   if (outgoing !== undefined && ours !== true) return outside(outgoing);
@@ -58,6 +71,21 @@ function wayTo(to: Address, config: Config | undefined): Way {
   throw new Exit(
     status.dataError,
     `no way to ${JSON.stringify(to)}: it is of no customer and no account${advice}`,
+  );
+}
+
+type Serve = NonNullable<Config["serve"]>;
+
+/** As at submission: in the name of a customer, whose keys sign it and whose lane it takes. */
+function outOfRelay(to: Address, from: Address, { customers, outbound }: Serve): Way {
+  const owner =
+    customers.find(({ domains }) => domains.includes(domainOf(from))) ??
+    customers.find(({ senders }) => senders !== "any" && senders.some((glob) => matchesGlob(glob, from)));
+  if (owner !== undefined && outbound !== undefined)
+    return { lane: { direction: "outgoing", customer: owner.name }, hold: outbound.expire };
+  throw new Exit(
+    status.dataError,
+    `no way to ${JSON.stringify(to)}: it leaves in the name of a customer, and no customer sends as ${JSON.stringify(from)}`,
   );
 }
 

@@ -16,11 +16,15 @@ export interface Intake {
   /** Octets of a message at most. */
   readonly messageSize: number;
   /** One posting for each way that the recipients go; a text says why there is none. */
-  postings(
-    to: readonly Address[],
-    arrived: Instant,
-    customer: string | undefined,
-  ): readonly Posting[] | string;
+  postings(wanted: Wanted): readonly Posting[] | string;
+}
+
+export interface Wanted {
+  readonly from: Address;
+  readonly to: readonly Address[];
+  readonly arrived: Instant;
+  /** All of it waits for this customer's call. */
+  readonly customer: string | undefined;
 }
 
 export function intakeRoute(app: AdminApp, { spool, clock, intake, peerOf }: AdminTools): void {
@@ -30,7 +34,7 @@ export function intakeRoute(app: AdminApp, { spool, clock, intake, peerOf }: Adm
       return problem(415, "send the message as message/rfc822");
     const { hostname, messageSize: most, postings: waysOf } = intake();
     const arrived = clock.now();
-    const postings = waysOf(to, arrived, customer);
+    const postings = waysOf({ from, to, arrived, customer });
     if (typeof postings === "string") return problem(400, postings);
     const source = { protocol: "HTTP", peer: peerOf?.(context.env) ?? "", auth: context.var.who };
     const content = canonical(context.req.raw.body ?? []);

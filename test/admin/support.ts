@@ -30,7 +30,7 @@ export interface Admin {
 const intake: Intake = {
   hostname: "relay.example.net",
   messageSize: 4_000_000,
-  postings(to, arrived, customer = "home") {
+  postings({ to, arrived, customer = "home" }) {
     const lost = to.find((address) => !address.endsWith("@example.org"));
     if (lost !== undefined) return `no way to ${lost}`;
     const recipients = to.map((address) => ({ address, notify: [] }));

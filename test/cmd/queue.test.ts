@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { main } from "../../cmd/odmr.ts";
@@ -53,6 +53,45 @@ test("a recipient without a way, an empty message and a wrong address are told",
     assert.equal((await queue("add", ...from)).code, 64);
     assert.equal((await queue("import", "--to", "a@example.org", join(folder, "none"))).code, 65);
     assert.equal((await queue("import", "--to", "a@example.org", "--customer", "nobody", folder)).code, 64);
+  }));
+
+test("mail for the world leaves a relay in the name of the customer whose sender it has", () =>
+  withQueue(async (_, folder) => {
+    const file = join(folder, "odmr.yaml");
+    const before = await readFile(file, "utf8");
+    const out = '  outbound: { smarthost: "smtp://smtp.example.net:587", expire: 5d }\n  customers:\n';
+    await writeFile(
+      file,
+      before
+        .replace("  customers:\n", out)
+        .replace("{ name: other,", '{ name: other, senders: ["*@lists.example"],'),
+    );
+    const add = (from: string) =>
+      piped(
+        folder,
+        "Subject: hi\n\nbody",
+        ...["add", "--from", from, "--to", "eve@world.example", "--to", "b@other.example"],
+      );
+    for (const [from, customer] of [
+      ["ann@example.org", "home"],
+      ["news@lists.example", "other"],
+    ] as const) {
+      const { code, out, err } = await add(from);
+      assert.deepEqual([code, err], [0, ""]);
+      const ways = out.trim().split("\n");
+      assert.deepEqual(
+        ways.map((line) => line.split(" ").slice(1)),
+        [
+          ["outgoing", customer, "eve@world.example"],
+          ["turn", "other", "b@other.example"],
+        ],
+      );
+    }
+    for (const from of ["ann@elsewhere.example", "<>"]) {
+      const { code, out, err } = await add(from);
+      assert.deepEqual([code, out], [65, ""]);
+      assert.match(err, /no way to "eve@world\.example": .* no customer sends as "/);
+    }
   }));
 
 test("ids from a list are read from stdin by an action", () =>
