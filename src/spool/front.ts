@@ -322,10 +322,12 @@ export class EmbeddedSpool implements RecordingSpool {
     for (const tell of this.#listeners) tell(lane);
   }
 
-  /** Looks for other processes' commits while anybody wants to hear of them. */
+  /** Looks for other processes' commits while anybody wants to hear of them, a second after the last look's answer. */
   #poll(): void {
     this.#poller?.stop();
-    this.#poller = this.#options.clock.after(FRESH, () => {
+    const { clock } = this.#options;
+    const left = Math.max(0, this.#looked + FRESH - clock.steady());
+    this.#poller = clock.after(left, () => {
       this.#look();
       if (this.#listeners.size > 0 && this.#closing === undefined) this.#poll();
     });

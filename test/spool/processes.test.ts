@@ -3,14 +3,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../src/platform/clock.ts";
+import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { systemFiles } from "../../src/platform/files.ts";
 import { silent } from "../../src/platform/log.ts";
 import { systemRandom } from "../../src/platform/random.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { damage } from "../../src/spool/verify.ts";
-import { all, HOME, stored, temporary } from "./support.ts";
+import { all, HandClock, HOME, stored, temporary } from "./support.ts";
 
 function open(path: string): Promise<EmbeddedSpool> {
   return openSpool({
@@ -32,7 +32,33 @@ function poster(path: string, messages: number): ChildProcess {
   });
 }
 
+const turnOfTheLoop = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
 describe("with several processes", () => {
+  it("what others store is heard of within a second of the last look, however long a look takes", async () => {
+    const folder = temporary();
+    const clock = new HandClock();
+    const openBy = (by: Clock) =>
+      openSpool({
+        ...{ path: `${folder.path}/spool.db`, clock: by, random: systemRandom, log: silent },
+        ...{ files: systemFiles, thread: "here" },
+      });
+    const [listening, other] = [await openBy(clock), await openBy(systemClock)];
+    let heard = 0;
+    listening.onChange(() => void heard++);
+    clock.pass(1_000);
+    clock.sleep(3); // the look is answered a little later than it was asked
+    await turnOfTheLoop();
+    await stored(other);
+    clock.pass(997);
+    clock.pass(3);
+    await turnOfTheLoop();
+    assert.ok(heard > 0);
+    await listening.close();
+    await other.close();
+    folder.remove();
+  });
+
   it("what commit() resolved for is there after kill -9, with its body", async () => {
     const folder = temporary();
     const path = `${folder.path}/spool.db`;
