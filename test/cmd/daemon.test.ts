@@ -7,6 +7,7 @@ import type { Letter } from "../../cmd/demo/letters.ts";
 import { send } from "../../cmd/demo/send.ts";
 import { freePort } from "../support/processes.ts";
 import { inWorld, portOf, programs, relayOf, type World } from "../support/program.ts";
+import { hearsUsr1 } from "../support/runtime.ts";
 
 const letters = (count: number, from = 0): readonly Letter[] =>
   Array.from({ length: count }, (_, i) => ({
@@ -83,6 +84,26 @@ for (const { name, words } of programs)
         assert.match(gone.stdout, /^gone: 127\.0\.0\.1:\d+: /);
         await daemon.end("SIGTERM");
       }));
+
+    it(
+      "calls at once at SIGUSR1, for those who have no more than its process id",
+      {
+        skip: !hearsUsr1 && "Deno opens its debugger at SIGUSR1",
+      },
+      () =>
+        inWorld(words, async (world) => {
+          const { doors } = await world.serve(await relayOf(world));
+          await house(world, { vps: [doors.odmr!, 'schedule: ["0 0 29 2 *"]'] });
+          const daemon = daemonOf(world);
+          await eventually(async () => (await now(world)).status === 0);
+          const sent = await post(portOf(doors.intake), letters(2));
+          assert.equal((await compare(world.at("mail"), sent)).lost.length, 2);
+          process.kill(daemon.pid, "SIGUSR1");
+          await daemon.heard(logged("called", 2));
+          assert.deepEqual((await compare(world.at("mail"), sent)).lost, []);
+          assert.equal((await daemon.end("SIGTERM")).status, 0);
+        }),
+    );
 
     it("reads its configuration anew at SIGHUP, and runs what is to be run after a call", () =>
       inWorld(words, async (world) => {

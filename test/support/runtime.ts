@@ -6,3 +6,5 @@ const onDeno = "Deno" in globalThis;
 export const exportsKeyingMaterial = !onDeno;
 /** On Deno a paused TLS socket goes on receiving; plain TCP holds the peer back on both. */
 export const holdsBackTls = !onDeno;
+/** On Deno SIGUSR1 opens the debugger, before any program hears of it. */
+export const hearsUsr1 = !onDeno;
