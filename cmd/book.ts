@@ -2,9 +2,12 @@
 // Read again at SIGHUP: a book that cannot be read leaves the old one in force.
 import { readFile, writeFile } from "node:fs/promises";
 import type { Config, Customer } from "../src/config/config.ts";
+import { readCrl } from "../src/config/crl.ts";
 import { readSecret } from "../src/config/secret.ts";
 import type { ServerTls } from "../src/net/connection.ts";
+import type { Clock } from "../src/platform/clock.ts";
 import { pbkdf2Sha256 } from "../src/platform/hash.ts";
+import type { Log } from "../src/platform/log.ts";
 import type { Random } from "../src/platform/random.ts";
 import { Credentials, type Person } from "../src/relay/credentials.ts";
 import { Customers } from "../src/relay/customers.ts";
@@ -15,14 +18,19 @@ import { outboundOf } from "./outbound.ts";
 
 type Serve = NonNullable<Config["serve"]>;
 
-/**
- * @param before the book that is in force: whoever guesses passwords is not forgotten at a new reading
- * @throws ConfigError, or the system's error for a file that cannot be read
- */
+interface BookTools {
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The book that is in force: whoever guesses passwords is not forgotten at a new reading. */
+  readonly before?: Book;
+}
+
+/** @throws ConfigError, or the system's error for a file that cannot be read */
 export async function readBook(
   config: Config,
   serve: Serve,
-  { random, before }: { readonly random: Random; readonly before?: Book },
+  { random, clock, log, before }: BookTools,
 ): Promise<Book> {
   const people = await Promise.all(serve.customers.map(personOf));
   const secret = await serverSecret(`${config.spool}.secret`, random);
@@ -32,7 +40,7 @@ export async function readBook(
     credentials: new Credentials(people, {
       ...{ pbkdf2: pbkdf2Sha256, secret, guesses: before?.credentials.guesses },
     }),
-    tls: config.tls && (await tlsOf(config.tls, serve)),
+    tls: config.tls && (await tlsOf(config.tls, serve, { clock, log })),
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
     cramMd5: serve.auth.cramMd5,
@@ -59,14 +67,31 @@ async function personOf({ name, password, scram, certificate }: Customer): Promi
   };
 }
 
-async function tlsOf(tls: NonNullable<Config["tls"]>, serve: Serve): Promise<ServerTls> {
+async function tlsOf(
+  tls: NonNullable<Config["tls"]>,
+  serve: Serve,
+  { clock, log }: Pick<BookTools, "clock" | "log">,
+): Promise<ServerTls> {
   const [certificate, key] = await Promise.all([
     readFile(tls.certificate, "utf8"),
     readFile(tls.key, "utf8"),
   ]);
   const clientCa = tls.clientCa === undefined ? undefined : await readFile(tls.clientCa, "utf8");
+  const list =
+    tls.clientCrl === undefined
+      ? undefined
+      : await readCrl(await readFile(tls.clientCrl, "utf8"), clientCa ?? "");
   const askClient = serve.customers.some((customer) => customer.certificate !== undefined);
-  return { certificate, key, askClient, ...(clientCa !== undefined && { clientCa }) };
+  if (list !== undefined && list.nextUpdate <= clock.now())
+    log.log("warn", "revocation list is out of date: certificates of its CA count no more", {
+      file: tls.clientCrl,
+      since: new Date(list.nextUpdate).toISOString(),
+    });
+  return {
+    ...{ certificate, key, askClient },
+    ...(clientCa !== undefined && { clientCa }),
+    ...(list !== undefined && { standing: list.standing }),
+  };
 }
 
 /** What the salts of passwords are made with: the same after a restart, so that nobody learns from a salt who is known. */

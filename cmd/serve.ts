@@ -40,7 +40,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       actor: "serve",
     });
     try {
-      const book = await readBook(config, serve, { random: systemRandom });
+      const book = await readBook(config, serve, { random: systemRandom, clock: systemClock, log });
       const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
       const office = await openOffice(relay, planOf(serve));
       // Before anybody hears that we are there: they may have something to say at once.
@@ -158,7 +158,8 @@ async function reload(path: string | undefined, running: Running): Promise<Confi
   await notify("RELOADING=1");
   try {
     const config = await loadConfig(path);
-    office.renew(await readBook(config, serveOf(config), { random: systemRandom, before: office.book }));
+    const tools = { random: systemRandom, clock: systemClock, log, before: office.book };
+    office.renew(await readBook(config, serveOf(config), tools));
     log.log("info", "reloaded", { file: config.file });
     if (JSON.stringify(serveOf(config).listen) !== JSON.stringify(listen))
       log.log("warn", "serve.listen has changed: that wants a restart", { file: config.file });

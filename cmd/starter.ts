@@ -21,6 +21,7 @@ tls:
   certificate: relay.crt   # <--
   key: relay.key   # <--
   # clientCa: ca.crt   # for customers that show a certificate
+  # clientCrl: ca.crl   # which of them count no more
 
 serve:
   #? serve.listen

@@ -83,6 +83,10 @@ const problemChecks: readonly Check[] = [
           message: "a name counts only with a CA; write tls.clientCa, or a fingerprint",
         };
   },
+  function* listsWithoutCa({ tls }) {
+    if (tls?.clientCrl !== undefined && tls.clientCa === undefined)
+      yield { path: ["tls", "clientCrl"], of: "key", message: "whose list is it? write tls.clientCa too" };
+  },
   function* accountsWithoutCredentials({ pull }) {
     for (const [i, { user, password, certificate, tls }] of (pull?.accounts ?? []).entries()) {
       if (password === undefined && certificate === undefined)

@@ -2,6 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { readCrl } from "./crl.ts";
 import type { Path, Problem } from "./problems.ts";
 import type { Settings } from "./schema.ts";
 import { fileProblem, secretProblem } from "./secret.ts";
@@ -19,7 +20,23 @@ export async function filesWrong(
     }),
   );
   const pair = found.flat().length === 0 && settings.tls ? await pairProblem(settings.tls) : undefined;
-  return pair === undefined ? found.flat() : [{ path: ["tls", "certificate"], message: pair }];
+  if (pair !== undefined) return [{ path: ["tls", "certificate"], message: pair }];
+  const list = found.flat().length === 0 && settings.tls ? await listProblem(settings.tls) : undefined;
+  return list === undefined ? found.flat() : [{ path: ["tls", "clientCrl"], message: list }];
+}
+
+/** A list that is not the CA's would revoke nothing. */
+async function listProblem({
+  clientCa,
+  clientCrl,
+}: NonNullable<Settings["tls"]>): Promise<string | undefined> {
+  if (clientCa === undefined || clientCrl === undefined) return undefined;
+  try {
+    await readCrl(await readFile(clientCrl, "utf8"), await readFile(clientCa, "utf8"));
+    return undefined;
+  } catch (error) {
+    return `${clientCrl}: ${(error as Error).message}`;
+  }
 }
 
 /** A certificate and a key that do not belong together would lock everybody out, and only at the first call. */
@@ -56,7 +73,12 @@ function* namedFiles({
   pull,
   admin,
 }: Pick<Settings, "tls" | "pull" | "admin"> & NamesFiles): Iterable<NamedFile> {
-  yield* named(["tls"], { certificate: tls?.certificate, key: tls?.key, clientCa: tls?.clientCa });
+  yield* named(["tls"], {
+    certificate: tls?.certificate,
+    key: tls?.key,
+    clientCa: tls?.clientCa,
+    clientCrl: tls?.clientCrl,
+  });
   for (const [i, { password, dkim }] of (serve?.customers ?? []).entries()) {
     yield* named(["serve", "customers", i, "password"], { file: password?.file }, "secret");
     yield* named(["serve", "customers", i, "dkim"], { key: dkim?.key });

@@ -48,6 +48,9 @@ const tlsIn = (folder: string) =>
     clientCa: file(folder)
       .optional()
       .describe("The CA whose certificates customers may show (AUTH EXTERNAL)."),
+    clientCrl: file(folder)
+      .optional()
+      .describe("What that CA has revoked, PEM: its full list, or one of each CA; read again at SIGHUP."),
   });
 
 const serveIn = (folder: string) =>

@@ -32,6 +32,8 @@ export interface ServerTls {
   readonly clientCa?: string | Uint8Array;
   /** Ask for a client certificate without any CA too: for pinned fingerprints. */
   readonly askClient?: boolean;
+  /** What the CA says of a certificate (DER) that a client showed: a revoked one ends the handshake, "unknown" is untrusted. */
+  readonly standing?: (certificate: Uint8Array, now: number) => "good" | "revoked" | "unknown";
 }
 
 export interface ClientTls {

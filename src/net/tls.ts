@@ -37,7 +37,7 @@ const pem = (text: string | Uint8Array): Pem => (typeof text === "string" ? text
 export async function handshake(raw: Socket, role: TlsRole, clock: Clock, within: number): Promise<Secured> {
   try {
     const socket = await shakeHands(raw, role, clock, within);
-    if (role.as === "server") return { socket, facts: factsOf(socket, role.tls.clientCa !== undefined) };
+    if (role.as === "server") return { socket, facts: checkClient(socket, role.tls, clock.now()) };
     const facts = factsOf(socket, true);
     checkServer({ socket, tls: role.tls, facts, now: clock.now() });
     return { socket, facts };
@@ -122,6 +122,22 @@ function offer(raw: Socket, tls: ClientTls, settle: (outcome: Outcome) => void):
   const failed = (error: Error) => settle(error);
   socket.on("error", failed);
   socket.once("secureConnect", () => settle(socket));
+}
+
+/** A client whose certificate was revoked is sent away; one of whom no current list speaks is a stranger. */
+function checkClient(socket: TLSSocket, { clientCa, standing }: ServerTls, now: Instant): TlsFacts {
+  const facts = factsOf(socket, clientCa !== undefined);
+  const { certificate } = facts;
+  if (certificate === undefined || standing === undefined) return facts;
+  const said = standing((socket.getPeerCertificate() as PeerCertificate).raw, now);
+  if (said === "revoked") {
+    const who = certificate.names.join(", ") || "the client";
+    throw new ConnectionError(
+      "tls",
+      `the certificate of ${who} (sha256:${certificate.fingerprint}) was revoked`,
+    );
+  }
+  return said === "good" ? facts : { ...facts, certificate: { ...certificate, trusted: false } };
 }
 
 interface Shaken extends Secured {

@@ -5,6 +5,7 @@ import { readBook } from "../../cmd/book.ts";
 import { fromSource } from "../../cmd/demo/child.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { seeded } from "../spool/support.ts";
+import { manualClock } from "../support/clock.ts";
 import { inWorld, relayOf } from "../support/program.ts";
 
 describe("a book that is read anew", () => {
@@ -14,7 +15,10 @@ describe("a book that is read anew", () => {
       const read = async (domains: readonly string[], before?: Awaited<ReturnType<typeof readBook>>) => {
         await mkdir(world.at("relay"), { recursive: true });
         const config = await loadConfig(await relayOf(world, { domains }));
-        return await readBook(config, config.serve!, { random, ...(before && { before }) });
+        return await readBook(config, config.serve!, {
+          ...{ random, clock: manualClock(), log: { log: () => {} } },
+          ...(before && { before }),
+        });
       };
       const first = await read(["example.org"]);
       for (let i = 0; i < 4; i++) first.credentials.guesses.failed({ network: "192.0.2.1", user: "home" }, 0);

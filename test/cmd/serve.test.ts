@@ -178,6 +178,32 @@ for (const { name, words } of programs)
         assert.equal((await end("SIGTERM")).status, 0);
       }));
 
+    it("knows at SIGHUP which certificates were revoked, and says when that list is out of date", () =>
+      inWorld(words, async (world) => {
+        const { server, ca, crl, staleCrl, otherCrl } = certs();
+        await world.file("relay.crt", server.certificate);
+        await world.file("relay.key", server.key);
+        await world.file("ca.crt", ca);
+        await world.file("ca.crl", staleCrl);
+        const relay = await relayOf(world, {
+          tls: "{ certificate: relay.crt, key: relay.key, clientCa: ca.crt, clientCrl: ca.crl }",
+          listen: ['{ service: odmr, address: "127.0.0.1:0", tls: implicit }'],
+        });
+        const { pid, heard, end } = await world.serve(relay, { doors: 1 });
+        await heard((stderr) => (/is out of date.*"since":"2020-02-01T/.test(stderr) ? true : undefined));
+        await world.file("ca.crl", otherCrl);
+        process.kill(pid, "SIGHUP");
+        await heard((stderr) =>
+          /"not reloaded".*tls\.clientCrl: .*signed by no certificate in tls\.clientCa/.test(stderr)
+            ? true
+            : undefined,
+        );
+        await world.file("ca.crl", crl);
+        process.kill(pid, "SIGHUP");
+        await heard(logged("reloaded"));
+        assert.equal((await end("SIGTERM")).status, 0);
+      }));
+
     it("ends within ten seconds of SIGTERM with a session and a turn open, and nothing is lost", () =>
       inWorld(words, async (world) => {
         await mkdir(world.at("mail"));

@@ -154,7 +154,7 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
   ],
   "a key like no other is told with those that there are": [
     relay("tls: { certificate: a, key: b, wallpaper: c }\n"),
-    /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, clientCa$/,
+    /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, clientCa, clientCrl$/,
   ],
   "a rule that leads nowhere, to two places, or out of a house that no mail leaves is told": [
     account("user: a, password: { file: b }").replace(

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { createServer, connect as open } from "node:net";
 import { test } from "node:test";
+import { readCrl } from "../../src/config/crl.ts";
 import type { ClientTls, Connection, ServerTls } from "../../src/net/connection.ts";
 import { dial } from "../../src/net/dial.ts";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -42,6 +43,21 @@ const refused = (server: ServerTls, client: ClientTls, message: RegExp) =>
     startBoth({ server, client }, async () => {}),
     { name: "ConnectionError", fault: "tls", message },
   );
+
+/** What the server says of the handshake that it ends. */
+async function refusedAtServer(server: ServerTls, client: ClientTls): Promise<string> {
+  let said = "nothing";
+  await withPair({}, async (pair) => {
+    const serving = pair.server.startTls({ as: "server", tls: server }, SOON);
+    const dialling = pair.client.startTls({ as: "client", tls: client }, SOON);
+    said = await serving.then(
+      () => "welcome",
+      ({ message }: Error) => message,
+    );
+    (await dialling.catch(() => undefined))?.destroy();
+  });
+  return said;
+}
 
 test("STARTTLS secures a connection in both roles, and octets go both ways", () =>
   startBoth({ server: certs().server, client: trusting() }, async (client, server) => {
@@ -208,6 +224,28 @@ for (const [what, client, trusted] of [
         assert.equal(server.tls?.certificate?.fingerprint, print(client().certificate));
       },
     ));
+
+const judged = async (list: string): Promise<ServerTls> => {
+  const { standing } = await readCrl(list, certs().ca);
+  return { ...certs().server, clientCa: certs().ca, standing };
+};
+
+test("a client whose certificate was revoked is sent away, with its name and fingerprint", async () => {
+  const { revoked, crl } = certs();
+  assert.equal(
+    await refusedAtServer(await judged(crl), trusting(revoked)),
+    `the certificate of home.test (sha256:${print(revoked.certificate)}) was revoked`,
+  );
+});
+
+for (const [what, list, trusted] of [
+  ["that no list names is trusted", () => certs().crl, true],
+  ["whose CA's list is out of date is shown as untrusted", () => certs().staleCrl, false],
+] as const)
+  test(`a client certificate ${what}`, async () =>
+    startBoth({ server: await judged(list()), client: trusting(certs().client) }, async (_, server) => {
+      assert.equal(server.tls?.certificate?.trusted, trusted);
+    }));
 
 test("a client without a certificate is let in where one is asked for, and has none in its facts", () =>
   startBoth(

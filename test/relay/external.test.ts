@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
 import { after, before, describe, it } from "node:test";
+import { readCrl } from "../../src/config/crl.ts";
 import type { ServerTls } from "../../src/net/connection.ts";
 import { pbkdf2Sha256 } from "../../src/platform/hash.ts";
 import { Credentials } from "../../src/relay/credentials.ts";
@@ -29,8 +30,9 @@ describe("a customer that shows a certificate", () => {
     person: ConstructorParameters<typeof Credentials>[0][number],
     identity: Identity | undefined,
     talk: Talk,
+    more: Partial<ServerTls> = {},
   ): Promise<string> {
-    const tls: ServerTls = { ...certs().server, clientCa: certs().ca, askClient: true };
+    const tls: ServerTls = { ...certs().server, clientCa: certs().ca, askClient: true, ...more };
     const credentials = new Credentials([person], { pbkdf2: pbkdf2Sha256, secret: new Uint8Array(32) });
     const relay = { ...post.relay, book: { ...post.relay.book, tls, credentials } };
     return withListener(
@@ -115,6 +117,21 @@ describe("a customer that shows a certificate", () => {
     it(what, async () => {
       assert.doesNotMatch(await visit(person, identity(), stranger), /EXTERNAL/);
     });
+
+  it("that was revoked hears nothing more, though it is pinned", async () => {
+    const { revoked, crl, ca } = certs();
+    const { standing } = await readCrl(crl, ca);
+    const person = { user: "home", certificate: { fingerprint: printOf(revoked) } };
+    await visit(person, revoked, welcome);
+    await assert.rejects(
+      visit(
+        person,
+        revoked,
+        [...hello, "C: STARTTLS", "P: 220 *", "starttls", "C: EHLO home.test", "P: 250 *"],
+        { standing },
+      ),
+    );
+  });
 
   it("has its last reply over TLS before the line ends", async () => {
     assert.match(

@@ -20,6 +20,12 @@ export interface Certs {
   readonly renewed: Identity;
   /** For home.test, by the CA. */
   readonly client: Identity;
+  /** For home.test, by the CA, which has taken it back since. */
+  readonly revoked: Identity;
+  /** What the CA has taken back, until 2099; the same, until 2020-02-01; and the list of the other authority. */
+  readonly crl: string;
+  readonly staleCrl: string;
+  readonly otherCrl: string;
   /** For relay.test, by the CA, over since long ago. */
   readonly expired: Identity;
   /** For other.test, by the CA. */
@@ -37,6 +43,7 @@ export function certs(): Certs {
 
 const VALID = ["-startdate", "20200101000000Z", "-enddate", "20990101000000Z"];
 const OVER = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"];
+const CA = ["-config", "ca.conf"];
 const CA_CONFIG = `[ca]
 default_ca=d
 [d]
@@ -73,17 +80,30 @@ function make(): Certs {
       `/CN=${name}`,
       ...alternative,
     );
-    const by = ["-config", "ca.conf", "-cert", "ca.crt", "-keyfile", "ca.key"];
+    const by = [...CA, "-cert", "ca.crt", "-keyfile", "ca.key"];
     openssl("ca", "-batch", "-notext", ...by, ...dates, "-in", `${file}.csr`, "-out", `${file}.crt`);
     return { certificate: text(`${file}.crt`), key: text(`${file}.key`) };
+  };
+  const list = (by: string, until: string): string => {
+    const dates = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", until];
+    const file = `${by}-${until}.crl`;
+    openssl("ca", "-gencrl", ...CA, "-cert", `${by}.crt`, "-keyfile", `${by}.key`, ...dates, "-out", file);
+    return text(file);
   };
   try {
     writeFileSync(join(folder, "index.txt"), "");
     writeFileSync(join(folder, "ca.conf"), CA_CONFIG);
     const ca = selfSigned("ca", "Test CA").certificate;
+    const otherCa = selfSigned("other", "Another CA").certificate;
+    const revoked = signed("revoked", "home.test", VALID);
+    openssl("ca", ...CA, "-cert", "ca.crt", "-keyfile", "ca.key", "-revoke", "revoked.crt");
     return {
       ca,
-      otherCa: selfSigned("other", "Another CA").certificate,
+      otherCa,
+      revoked,
+      crl: list("ca", "20990101000000Z"),
+      staleCrl: list("ca", "20200201000000Z"),
+      otherCrl: list("other", "20990101000000Z"),
       server: signed("server", "relay.test", VALID),
       renewed: signed("renewed", "relay.test", VALID),
       client: signed("client", "home.test", VALID),
