@@ -87,7 +87,10 @@ function listed(brief: string): Command<Context> {
 
 const overview = helpText(
   "On-Demand Mail Relay (RFC 2645): a mail server at home without an open port. A relay with a fixed address takes\n" +
-    "the mail in and holds it (serve); the server at home calls, the line turns, and the mail comes down (pull).",
+    "the mail in and holds it (serve); the server at home calls, the line turns, and the mail comes down (pull).\n\n" +
+    "Exit status (sysexits): 0 done · 1 queue: nothing matched · 64 usage · 65 bad input data · 69 peer unreachable ·\n" +
+    "70 a bug · 73, 74 cannot write, or read · 75 try again later · 76 the peer broke the protocol · 77 refused: login,\n" +
+    "certificate, or the file is another user's · 78 configuration, or no spool there.",
   {
     "odmr init relay": "write odmr.yaml for the relay, with comments",
     "odmr init home": "the same for the server at home",

@@ -13,7 +13,9 @@ interface InitFlags {
 export const initCommand = buildCommand<InitFlags, [kind: StarterKind, file?: string], Context>({
   async func({ force }, kind, file = "odmr.yaml") {
     await write(file, starter(kind), force);
-    const steps = nextSteps[kind].map((step) => `  ${step}\n`).join("");
+    const steps = nextSteps(kind, file)
+      .map((step) => `  ${step}\n`)
+      .join("");
     this.process.stderr.write(`Wrote ${file}. Change what is marked with <--, then:\n${steps}`);
   },
   parameters: {
@@ -32,6 +34,7 @@ export const initCommand = buildCommand<InitFlags, [kind: StarterKind, file?: st
   },
   docs: {
     brief: "Write a commented starter configuration",
+    customUsage: ["relay|home [FILE]"],
     fullDescription: helpText(
       "Writes a commented starter configuration; a file that is there stays as it is.",
       {

@@ -105,6 +105,10 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
   },
   docs: {
     brief: "Call the provider, fetch the mail that waits there, and deliver it here",
+    customUsage: [
+      "[--daemon | --follow | --now] [ACCOUNT...]",
+      "odmr://USER@HOST[:PORT][/DOMAIN,...] --to TARGET --password-file FILE",
+    ],
     fullDescription: helpText(
       "Dials each account's provider, checks that it is the right one (TLS), logs in, turns the line (ATRN, RFC 2645),\n" +
         "takes the mail into the spool and delivers it to the targets. A message comes once, however often a line breaks.\n\n" +

@@ -42,7 +42,8 @@ export const queueRoutes = buildRouteMap<string, Context>({
     fullDescription: helpText(
       "Works while odmr serve runs and while it does not. What is chosen by ids and filters must fit all of them;\n" +
         "an action on everything wants --all. From afar: --url and --token-file name an admin interface.\n" +
-        "Exit status: 0 done, 1 nothing matched.",
+        "Exit status: 0 done · 1 nothing matched · 64 usage · 65 bad input, or damage in the spool · 69 no admin interface\n" +
+        "there · 75 try again later · 77 refused: token, or the spool is another user's · 78 configuration, or no spool.",
       {
         "odmr queue list": "what waits",
         "odmr queue list --json | jq -r .id | odmr queue hold -": "ids from one command to another",

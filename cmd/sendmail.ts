@@ -185,6 +185,7 @@ export const sendmailCommand = buildCommand<Record<never, never>, string[], Cont
   },
   docs: {
     brief: "Take a message on stdin from a program on this host, as sendmail does",
+    customUsage: ["[OPTIONS] [RECIPIENT...] < MESSAGE"],
     fullDescription: helpText(
       "Options are sendmail's: -t takes the recipients from To, Cc and Bcc; -f ADDRESS is the sender, -F NAME its name;\n" +
         "-i (or -oi): a line with a lone dot does not end the message; -N failure,delay: what the sender wants to hear;\n" +

@@ -1,6 +1,7 @@
 /** The starter configurations that `odmr init` writes. */
 // `#? key.path` becomes what the schema says of that key, so that file and schema never tell two stories.
 
+import { dirname, join } from "node:path";
 import { describedAt } from "../src/config/describe.ts";
 
 export type StarterKind = keyof typeof starters;
@@ -157,10 +158,16 @@ pull:
 } as const;
 
 /** What to do after it was written. */
-export const nextSteps: Readonly<Record<StarterKind, readonly string[]>> = {
-  relay: ["odmr passwd home.secret", "odmr check", "odmr serve"],
-  home: ["odmr passwd --stdin home.secret   # what the relay's operator gave you", "odmr check", "odmr pull"],
-};
+export function nextSteps(kind: StarterKind, file: string): readonly string[] {
+  const secret = join(dirname(file), "home.secret");
+  const config = file === "odmr.yaml" ? "" : ` --config ${file}`;
+  const password = {
+    relay: `odmr passwd ${secret}`,
+    home: `odmr passwd --stdin ${secret}   # what the relay's operator gave you`,
+  };
+  const run = { relay: "serve", home: "pull" };
+  return [password[kind], `odmr check${config}`, `odmr ${run[kind]}${config}`];
+}
 
 /** The commented configuration. */
 export function starter(kind: StarterKind): string {

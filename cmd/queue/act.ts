@@ -48,7 +48,7 @@ export const actCommand = (type: keyof typeof briefs): Command<Context> =>
       await act(this, { type }, flags, ids);
     },
     parameters: { flags: actFlags, positional: idArguments },
-    docs: { brief: briefs[type] },
+    docs: { brief: briefs[type], customUsage: ["(ID... | filters | --all)"] },
   });
 
 interface MoveFlags extends Omit<ActFlags, "customer"> {
@@ -69,7 +69,10 @@ export const moveCommand = buildCommand<MoveFlags, string[], Context>({
     },
     positional: idArguments,
   },
-  docs: { brief: "Give entries to another customer" },
+  docs: {
+    brief: "Give entries to another customer",
+    customUsage: ["--customer NAME (ID... | filters | --all)"],
+  },
 });
 
 async function act(context: Context, action: Action, flags: ActFlags, ids: readonly string[]): Promise<void> {

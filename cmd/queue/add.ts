@@ -43,6 +43,7 @@ export const addCommand = buildCommand<AddFlags, [], Context>({
   },
   docs: {
     brief: "Add a message from stdin; it goes where its recipients go",
+    customUsage: ["--from ADDRESS --to ADDRESS... < MESSAGE"],
     fullDescription: helpText(
       "Prints the ids of the entries that were made: one for each way that recipients go. Out of a relay (serve.outbound) it\n" +
         "leaves in the name of the customer whose sender it has, signed as that customer's mail is. A program that runs on the\n" +
@@ -108,8 +109,10 @@ export const importCommand = buildCommand<ImportFlags, string[], Context>({
   },
   docs: {
     brief: "Import messages from .eml and mbox files, Maildirs and folders",
+    customUsage: ["--to ADDRESS... PATH..."],
     fullDescription: helpText(
-      "LF line ends become CRLF; every other octet stays. The files are not touched.",
+      "LF line ends become CRLF; every other octet stays. The files are not touched. Files hold no envelope: what goes\n" +
+        "from one spool to another with recipients, states and history is moved by odmr queue migrate.",
       {
         "odmr queue import --to bob@example.org ~/Maildir": "a whole Maildir",
         "odmr queue import --to bob@example.org --from ann@example.net old.mbox": "an mbox",

@@ -77,10 +77,14 @@ export const exportCommand = buildCommand<ExportFlags, string[], Context>({
   },
   docs: {
     brief: "Write messages to files, with the trace fields on top; the queue keeps them",
-    fullDescription: helpText("Without ids and filters: all that is here.", {
-      "odmr queue export --to backup.mbox": "all that waits, in one file",
-      "odmr queue export --customer home --to mail --format maildir": "one customer's mail, as a Maildir",
-    }),
+    customUsage: ["--to PATH [ID...] [filters]"],
+    fullDescription: helpText(
+      "Without ids and filters: all that is here. Files hold no envelope (recipients, states, history): to move a spool use\nodmr queue migrate.",
+      {
+        "odmr queue export --to backup.mbox": "all that waits, in one file",
+        "odmr queue export --customer home --to mail --format maildir": "one customer's mail, as a Maildir",
+      },
+    ),
   },
 });
 

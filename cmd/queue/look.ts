@@ -25,6 +25,8 @@ interface LookFlags extends QueueFlags, FilterFlags {
   readonly gone: boolean;
 }
 
+/** In usage lines. */
+const chosen = "[ID...] [filters]";
 const jsonFlag = switchFlag("JSON Lines: one object a line, and nothing else on stdout");
 const lookFlags = { ...queueFlags, ...filterFlags, json: jsonFlag, gone: goneFlag } as const;
 
@@ -47,7 +49,13 @@ async function print({ process }: Context, flags: LookFlags, filter: Filter, for
     await lines.end();
     return count;
   });
-  if (found === 0) process.exitCode = status.noMatch;
+  if (found === 0) nothing(process, flags);
+}
+
+/** Said to whoever reads; programs, which ask for JSON, go by the status. */
+function nothing(process: Context["process"], { json }: { readonly json: boolean }): void {
+  if (!json) process.stderr.write("odmr: nothing matched\n");
+  process.exitCode = status.noMatch;
 }
 
 const asJson: Form = { row: entryJson };
@@ -67,6 +75,7 @@ export const listCommand = buildCommand<LookFlags, string[], Context>({
   parameters: { flags: lookFlags, positional: idArguments },
   docs: {
     brief: "List what waits, or what filters choose",
+    customUsage: [chosen],
     fullDescription: helpText(
       "On a terminal a table; in a pipe one line for each entry, with tabs between.",
       {
@@ -90,7 +99,10 @@ export const showCommand = buildCommand<LookFlags, string[], Context>({
     );
   },
   parameters: { flags: lookFlags, positional: idArguments },
-  docs: { brief: "Show all that is known of entries, also of those that have left" },
+  docs: {
+    brief: "Show all that is known of entries, also of those that have left",
+    customUsage: [chosen],
+  },
 });
 
 export const countCommand = buildCommand<LookFlags, string[], Context>({
@@ -100,7 +112,7 @@ export const countCommand = buildCommand<LookFlags, string[], Context>({
     await written(this.process.stdout, flags.json ? `${JSON.stringify({ count })}\n` : `${count}\n`);
   },
   parameters: { flags: lookFlags, positional: idArguments },
-  docs: { brief: "Count entries" },
+  docs: { brief: "Count entries", customUsage: [chosen] },
 });
 
 interface CatFlags extends QueueFlags {
@@ -131,6 +143,7 @@ export const catCommand = buildCommand<CatFlags, string[], Context>({
     positional: idArguments,
   },
   docs: {
+    customUsage: ["ID..."],
     brief: "Write a message: to a pipe as it is, to a terminal with controls made visible",
     fullDescription: helpText("The trace fields that we put on top are part of it.", {
       "odmr queue cat ID > message.eml": "octet for octet",
@@ -155,10 +168,10 @@ export const statsCommand = buildCommand<LookFlags, string[], Context>({
           : `${left(direction, 9)}  ${left(safe(customer), 16)}  ${right(String(entries), 8)}  ${right(sizeText(octets), 5)}  ${time(oldest)}`,
       );
     await lines.end();
-    if (lanes.length === 0) this.process.exitCode = status.noMatch;
+    if (lanes.length === 0) nothing(this.process, flags);
   },
   parameters: { flags: lookFlags, positional: idArguments },
-  docs: { brief: "Sum up what waits, by direction and customer" },
+  docs: { brief: "Sum up what waits, by direction and customer", customUsage: [chosen] },
 });
 
 interface HistoryFlags extends QueueFlags, Pick<FilterFlags, "newerThan" | "limit"> {
@@ -171,27 +184,41 @@ export const historyCommand = buildCommand<HistoryFlags, string[], Context>({
     const after = flags.newerThan === undefined ? undefined : systemClock.now() - flags.newerThan;
     const found = await withQueue(flags, async ({ queue }) => {
       const lines = new Lines(this.process.stdout);
-      const asked = {
-        ...(ids && { ids }),
-        ...(after !== undefined && { after }),
-        ...(flags.limit !== undefined && { limit: flags.limit }),
-      };
+      const events = queue.history({ ...(ids && { ids }), ...(after !== undefined && { after }) });
       let count = 0;
-      for await (const event of queue.history(asked)) {
+      for await (const event of flags.limit === undefined ? events : newest(flags.limit, events)) {
         count++;
         await lines.line(flags.json ? eventJson(event) : eventLine(event));
       }
       await lines.end();
       return count;
     });
-    if (found === 0) this.process.exitCode = status.noMatch;
+    if (found === 0) nothing(this.process, flags);
   },
   parameters: {
     flags: { ...queueFlags, newerThan: filterFlags.newerThan, limit: filterFlags.limit, json: jsonFlag },
     positional: idArguments,
   },
-  docs: { brief: "Tell what happened to entries, by whom and why, oldest first" },
+  docs: {
+    brief: "Tell what happened to entries, by whom and why, oldest first",
+    customUsage: ["[ID...]"],
+    fullDescription: helpText("With --limit the newest of it, still with the oldest first.", {
+      "odmr queue history --limit 20": "the last twenty changes",
+      "odmr queue history --newer-than 1d --json": "a day, for a program",
+      "odmr queue history ID": "the life of one message",
+    }),
+  },
 });
+
+/** The last so many, in their order. */
+async function* newest<T>(most: number, items: AsyncIterable<T>): AsyncGenerator<T> {
+  const kept: T[] = [];
+  let seen = 0;
+  for await (const item of items) kept[seen++ % most] = item;
+  const first = seen > most ? seen % most : 0;
+  yield* kept.slice(first);
+  yield* kept.slice(0, first);
+}
 
 async function lookFilter(flags: LookFlags, ids: readonly string[], now: number): Promise<Filter> {
   const filter = await filterOf(flags, ids, now);

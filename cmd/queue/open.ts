@@ -1,5 +1,7 @@
 /** What `odmr queue` works on: the spool of --spool, the configuration's, or from afar the one behind --url. */
 // Looking at a spool makes none: a path that was misspelt is said to be empty, and stays so.
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
 import { userInfo } from "node:os";
 import type { Config } from "../../src/config/config.ts";
 import { readConfig } from "../../src/config/load.ts";
@@ -11,7 +13,7 @@ import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import type { HoldRules, RemoteQueue } from "../../src/spool/remote.ts";
 import type { Actor, Queue } from "../../src/spool/spool.ts";
-import { Exit, status, UsageError } from "../exit.ts";
+import { Exit, type Status, status, UsageError } from "../exit.ts";
 import { type CommonFlags, commonFlags, textFlag } from "../flags.ts";
 import { logOf } from "../log.ts";
 
@@ -44,7 +46,7 @@ export interface Desk {
   readonly config: Config | undefined;
 }
 
-/** Runs on the queue that the flags name. @throws UsageError, ConfigError, SpoolError, Exit(1) if there is no spool */
+/** Runs on the queue that the flags name. @throws UsageError, ConfigError, SpoolError, Exit(78) if there is no spool */
 export async function withQueue<T>(flags: QueueFlags, act: (desk: Desk) => Promise<T>): Promise<T> {
   const remote = await remoteOf(flags);
   if (remote === undefined)
@@ -82,14 +84,30 @@ export async function placeOf({ spool, config: file }: SpoolFlags): Promise<Plac
   return { path: spool ?? config?.spool ?? "", config };
 }
 
-/** Runs on a spool that is there. @throws Exit(1) if there is none, ConfigError, SpoolError */
+/** Why a spool cannot be worked on, before it is opened. */
+const barred: Readonly<
+  Record<string, { readonly status: Status; readonly text: (path: string) => string } | undefined>
+> = {
+  ENOENT: {
+    status: status.config,
+    text: (path) => `there is no spool at ${path}; it is made by odmr serve, odmr pull or odmr queue add`,
+  },
+  EACCES: {
+    status: status.noPermission,
+    text: (path) => `the spool at ${path} is another user's; run this as its owner, or as root`,
+  },
+};
+
+/** Runs on a spool that is there. @throws Exit(78) if there is none, Exit(77) if it is another's, ConfigError, SpoolError */
 export async function withSpool<T>(
   flags: SpoolFlags,
   act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
 ): Promise<T> {
   const place = await placeOf(flags);
-  if ((await systemFiles.stat(place.path)) === undefined)
-    throw new Exit(status.noMatch, `there is no spool at ${place.path}`);
+  await access(place.path, constants.R_OK | constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
+    const why = barred[cause.code ?? ""];
+    throw why ? new Exit(why.status, why.text(place.path), { cause }) : cause;
+  });
   return withNewSpool(flags, place, act);
 }
 

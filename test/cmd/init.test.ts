@@ -45,6 +45,20 @@ for (const kind of ["relay", "home"] as const) {
     }));
 }
 
+test("what to do next names the file that was written", () =>
+  inFolder(async (folder) => {
+    const { stderr } = await odmr(["init", "home", "sub.yaml"], { cwd: folder });
+    const steps = [
+      "odmr passwd --stdin home.secret   # what the relay's operator gave you",
+      "odmr check --config sub.yaml",
+      "odmr pull --config sub.yaml",
+    ];
+    assert.equal(
+      stderr,
+      `Wrote sub.yaml. Change what is marked with <--, then:\n${steps.map((step) => `  ${step}\n`).join("")}`,
+    );
+  }));
+
 test("a file that is there stays as it is, unless --force says otherwise", () =>
   inFolder(async (folder) => {
     const file = join(folder, "mine.yaml");

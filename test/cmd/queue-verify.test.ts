@@ -108,7 +108,7 @@ function pageWith(spool: Buffer, id: string): number {
 
 test("what is no database at all ends with 65, and with no spool there is nothing to verify", () =>
   withQueue(async (queue, folder) => {
-    assert.equal((await queue("verify")).code, 1);
+    assert.equal((await queue("verify")).code, 78);
     writeFileSync(
       join(folder, "spool.db"),
       "this is no database, and it is long enough to be looked at".repeat(100),

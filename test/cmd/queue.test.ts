@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { main } from "../../cmd/odmr.ts";
 import { kindAt, messagesAt } from "../../src/mail/files.ts";
 import { systemFiles } from "../../src/platform/files.ts";
+import { commandLine } from "../support/cli.ts";
 import { collected, corpus, inFolder } from "../support/mail.ts";
 import { idsOf, piped, queueIn, withQueue } from "../support/queue.ts";
 
@@ -215,13 +217,70 @@ test("stats sum up what waits for each customer", () =>
     );
   }));
 
-test("a spool that is not there is not made by looking", () =>
+test("a spool that is not there is said to be so, and is not made by looking", () =>
   inFolder(async (folder) => {
     const spool = join(folder, "none.db");
-    const stderr = { write: () => {} };
+    let said = "";
+    const stderr = { write: (text: string) => (said += text) };
     const code = await main(["queue", "list", "--spool", spool], "odmr", { stdout: stderr, stderr, env: {} });
-    assert.equal(code, 1);
+    assert.deepEqual(
+      [code, said],
+      [78, `odmr: there is no spool at ${spool}; it is made by odmr serve, odmr pull or odmr queue add\n`],
+    );
     assert.equal(await systemFiles.stat(spool), undefined);
+  }));
+
+test("nothing found is said to people, with status 1, and to programs by the status alone", () =>
+  withQueue(async (queue, folder) => {
+    await queue("import", "--to", "bob@example.org", join(folder, "one.eml"));
+    const absent = "01a21bf2-9214-7641-a1f6-d6027393effe";
+    const lookings = [
+      ["list", "--customer", "none"],
+      ["show", absent],
+      ["stats", "--customer", "none"],
+      ["history", absent],
+    ];
+    for (const words of lookings) {
+      const { code, out, err } = await queue(...words, "--json");
+      assert.deepEqual([code, out, err], [1, "", ""], words.join(" "));
+      const plain = await queue(...words);
+      assert.deepEqual([plain.code, plain.err], [1, "odmr: nothing matched\n"], words.join(" "));
+    }
+  }));
+
+test("a limited history is the newest of it, with the oldest first", () =>
+  withQueue(async (queue, folder) => {
+    for (const name of ["one.eml", "two.eml", "one.eml"])
+      await queue("import", "--to", "bob@example.org", join(folder, name));
+    const whole = (await queue("history", "--json")).out.trimEnd().split("\n");
+    assert.ok(whole.length >= 3);
+    for (const most of [1, 2, whole.length, whole.length + 5]) {
+      const { out } = await queue("history", "--json", "--limit", String(most));
+      assert.deepEqual(out.trimEnd().split("\n"), whole.slice(-most));
+    }
+  }));
+
+test("another user's spool is refused with 77, whether its file or its folder is closed", (t) =>
+  withQueue(async (queue, folder) => {
+    await queue("import", "--to", "bob@example.org", join(folder, "one.eml"));
+    const spool = join(folder, "spool.db");
+    const asNobody = (...argv: readonly string[]) => {
+      const [file, ...words] = commandLine(argv);
+      return spawnSync(file, words, {
+        uid: 65534,
+        gid: 65534,
+        cwd: "/",
+        env: { ...process.env, NO_COLOR: "1" },
+        encoding: "utf8",
+      });
+    };
+    if (asNobody("--version").status !== 0) return t.skip("another user cannot run this checkout");
+    for (const mode of [0o700, 0o755]) {
+      await chmod(folder, mode);
+      const { status, stdout, stderr } = asNobody("queue", "list", "--spool", spool);
+      const refused = `odmr: the spool at ${spool} is another user's; run this as its owner, or as root\n`;
+      assert.deepEqual([status, stdout, stderr], [77, "", refused]);
+    }
   }));
 
 test("real mail is imported from a Maildir and exported in every form, below our trace field byte for byte", () =>
