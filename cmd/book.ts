@@ -34,7 +34,7 @@ export async function readBook(
 ): Promise<Book> {
   const people = await Promise.all(serve.customers.map(personOf));
   const secret = await serverSecret(`${config.spool}.secret`, random);
-  const outbound = await outboundOf(config, serve);
+  const outbound = await outboundOf(config, serve, log);
   return {
     customers: customersOf(serve),
     credentials: new Credentials(people, {

@@ -9,7 +9,11 @@ import type { DkimKey } from "../src/mail/dkim.ts";
 import { dial } from "../src/net/dial.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemNames } from "../src/platform/dns.ts";
+import { systemFiles } from "../src/platform/files.ts";
 import { pbkdf2Sha256 } from "../src/platform/hash.ts";
+import type { Log } from "../src/platform/log.ts";
+import { policyFetcher } from "../src/platform/policyfile.ts";
+import { policyShelf } from "../src/platform/policyshelf.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { policies } from "../src/platform/sts.ts";
 import type { Login } from "../src/relay/login.ts";
@@ -23,9 +27,11 @@ const SMTP = 25;
 
 /** @throws ConfigError, or the system's error for a file that cannot be read */
 export async function outboundOf(
-  { hostname }: Config,
+  config: Config,
   { outbound, customers }: Serve,
+  log: Log,
 ): Promise<Outbound | undefined> {
+  const { hostname } = config;
   if (outbound === undefined) return undefined;
   const keys = new Map(await Promise.all(customers.map(keysOf)));
   const settings: OutboundSettings = {
@@ -38,7 +44,7 @@ export async function outboundOf(
     systemClock,
   );
   return outbound.smarthost === undefined
-    ? throughTheWorld(hostname, outbound, { settings, limits })
+    ? throughTheWorld(config, outbound, { settings, limits, log })
     : bySmarthost(await loginOf(hostname, outbound, outbound.smarthost), settings, {
         limits,
         random: systemRandom,
@@ -51,15 +57,25 @@ export async function outboundOf(
 interface Parts {
   readonly settings: OutboundSettings;
   readonly limits: Limits;
+  readonly log: Log;
 }
 
-function throughTheWorld(hostname: string, { dns, mtaSts }: Settings, { settings, limits }: Parts): Outbound {
+function throughTheWorld(
+  { hostname, spool }: Config,
+  { dns, mtaSts }: Settings,
+  { settings, limits, log }: Parts,
+): Outbound {
   const names = systemNames(dns);
+  const clock = systemClock;
+  // Beside the spool's file; of a spool that is none, policies are kept in memory only.
+  const shelf = spool.includes("://") ? undefined : policyShelf(`${spool}.mta-sts`, systemFiles);
   return byExchange(settings, {
     ...{ names, hostname, limits },
     random: systemRandom,
-    connect: (address) => dial({ host: address, port: SMTP, clock: systemClock, within: REACH }),
-    policyOf: mtaSts ? policies(names, systemClock) : async () => undefined,
+    connect: (address) => dial({ host: address, port: SMTP, clock, within: REACH }),
+    policyOf: mtaSts
+      ? policies({ names, clock, log, shelf, fetch: policyFetcher({ names, clock }) })
+      : async () => undefined,
   });
 }
 

@@ -32,6 +32,8 @@ export interface Certs {
   readonly wrongName: Identity;
   /** For relay.test, by itself. */
   readonly selfSigned: Identity;
+  /** For mta-sts.x.test, by the CA. */
+  readonly policyHost: Identity;
 }
 
 let made: Certs | undefined;
@@ -110,6 +112,7 @@ function make(): Certs {
       expired: signed("expired", "relay.test", OVER),
       wrongName: signed("wrong", "other.test", VALID),
       selfSigned: selfSigned("self", "relay.test", "-addext", "subjectAltName=DNS:relay.test"),
+      policyHost: signed("policy", "mta-sts.x.test", VALID),
     };
   } finally {
     rmSync(folder, { recursive: true });
