@@ -60,19 +60,27 @@ class Dialled implements Delivery {
     if (this.#lastTrouble !== undefined && this.#spared++ < RESPITE)
       return sameForAll(parcel, "deferred", this.#lastTrouble);
     this.#spared = 0;
+    const used = this.#line !== undefined;
+    const outcomes = await this.#try(parcel);
+    // A line that was used before may be worn: its peer was tired of waiting, or takes only so many messages on one.
+    const worn = used && outcomes.every(({ result }) => result === "unanswered");
+    return (worn ? await this.#try(parcel) : outcomes).map((outcome) =>
+      outcome.result === "unanswered" ? { ...outcome, result: "deferred" } : outcome,
+    );
+  }
+
+  async #try(parcel: Parcel): Promise<readonly Outcome[]> {
     this.#line ??= this.#open();
     const line = this.#line;
     try {
       const { talk, delivery } = await line;
       this.#lastTrouble = undefined;
       const outcomes = await delivery.deliver(parcel);
-      if (talk.error !== undefined) {
+      if (talk.error !== undefined || outcomes.some(({ result }) => result === "unanswered")) {
         this.#forget(line);
         talk.connection.destroy();
       }
-      return outcomes.map((outcome) =>
-        outcome.result === "unanswered" ? { ...outcome, result: "deferred" } : outcome,
-      );
+      return outcomes;
     } catch (fault) {
       this.#forget(line);
       this.#lastTrouble = trouble(this.#hop, fault);
@@ -111,9 +119,9 @@ async function open(hop: Hop | ReadyHop): Promise<Talk> {
 }
 
 function trouble(hop: Pick<Hop, "name">, fault: unknown): Reply {
-  if (fault instanceof LineError && fault.reply !== undefined)
+  if (fault instanceof LineError && fault.fault === "closed" && fault.reply !== undefined)
     return reply(451, "4.4.1", `${hop.name}: ${replyLine(fault.reply)}`);
-  if (fault instanceof LineError || fault instanceof ConnectionError)
-    return reply(451, "4.4.1", `${hop.name}: ${fault.message}`);
-  throw fault;
+  if (!(fault instanceof LineError || fault instanceof ConnectionError)) throw fault;
+  const { message } = fault;
+  return reply(451, "4.4.1", message.startsWith(hop.name) ? message : `${hop.name}: ${message}`);
 }

@@ -19,6 +19,8 @@ export interface ExchangeTools extends RouteTools {
   readonly limits: Limits;
   /** A plain connection to a host of the world. @throws ConnectionError */
   connect(address: string): Promise<Connection>;
+  /** PEM, by which exchanges are checked where a policy demands it; undefined: the system's. */
+  readonly ca?: string;
   /** What the domain demands; undefined: nothing. */
   policyOf(domain: string): Promise<Policy | undefined>;
 }
@@ -83,39 +85,44 @@ class Exchanges implements Delivery {
     let trouble: unknown = new LineError("closed", "none of its exchanges is in its MTA-STS policy");
     let tried = 0;
     for (const host of fit) {
-      trouble = new LineError("closed", `${host} has no address`);
-      for (const address of await this.#addresses(host)) {
-        if (tried++ >= TRIED) throw trouble;
-        try {
-          return await this.#meet(address, host, policy === undefined ? "any" : "checked");
-        } catch (fault) {
-          if (!(fault instanceof LineError || fault instanceof ConnectionError)) throw fault;
-          trouble = fault;
+      const addresses = await this.#addresses(host);
+      if (addresses instanceof LineError) trouble = addresses;
+      else
+        for (const address of addresses) {
+          if (tried++ >= TRIED) throw trouble;
+          try {
+            return await this.#meet(address, host, policy === undefined ? "any" : "checked");
+          } catch (fault) {
+            if (!(fault instanceof LineError || fault instanceof ConnectionError)) throw fault;
+            trouble = fault;
+          }
         }
-      }
     }
     throw trouble;
   }
 
-  async #addresses(host: string): Promise<readonly string[]> {
+  /** At least one, or why there is none: the next of the exchanges may have some. */
+  async #addresses(host: string): Promise<readonly string[] | LineError> {
     try {
-      return await this.#tools.names.addresses(host);
+      const found = await this.#tools.names.addresses(host);
+      return found.length > 0 ? found : new LineError("closed", `${host} has no address`);
     } catch (trouble) {
       if (trouble instanceof Error && trouble.name === "NameTrouble")
-        throw new LineError("closed", trouble.message, undefined, { cause: trouble });
+        return new LineError("closed", trouble.message, undefined, { cause: trouble });
       throw trouble;
     }
   }
 
   async #meet(address: string, host: string, tls: "any" | "checked"): Promise<Talk> {
+    const { ca } = this.#tools;
     const plain = await greeted(await this.#tools.connect(address), this.#tools.hostname);
     const offered = plain.capabilities.has("STARTTLS");
     if (!offered && tls === "any") return plain;
-    if (offered && (await plain.ask({ verb: "STARTTLS" })) && plain.turned)
+    if (offered && (await turnsToTls(plain)))
       try {
         return await secured(
           plain,
-          { servername: host, ...(tls === "any" && { anybody: true }) },
+          { servername: host, ...(tls === "any" ? { anybody: true } : ca !== undefined && { ca }) },
           this.#tools.hostname,
         );
       } catch (fault) {
@@ -123,9 +130,21 @@ class Exchanges implements Delivery {
           throw fault;
         return greeted(await this.#tools.connect(address), this.#tools.hostname);
       }
-    if (tls === "any" && plain.error === undefined) return plain;
+    if (tls === "any") return plain;
     await plain.close();
     throw new LineError("closed", `${host} offers no TLS, and the domain's MTA-STS policy demands it`);
+  }
+}
+
+/** @throws LineError: the line has ended */
+async function turnsToTls(plain: Talk): Promise<boolean> {
+  try {
+    await plain.ask({ verb: "STARTTLS" });
+    if (plain.error !== undefined) throw plain.error;
+    return plain.turned;
+  } catch (fault) {
+    plain.connection.destroy();
+    throw fault;
   }
 }
 
