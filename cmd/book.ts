@@ -13,6 +13,7 @@ import { Credentials, type Person } from "../src/relay/credentials.ts";
 import { Customers } from "../src/relay/customers.ts";
 import type { Book } from "../src/relay/relay.ts";
 import { parseVerifier } from "../src/smtp/sasl/verifier.ts";
+import type { Address } from "../src/wire/address.ts";
 
 import { outboundOf } from "./outbound.ts";
 
@@ -35,6 +36,7 @@ export async function readBook(
   const people = await Promise.all(serve.customers.map(personOf));
   const secret = await serverSecret(`${config.spool}.secret`, random);
   const outbound = await outboundOf(config, serve, log);
+  const postmaster = serve.postmaster ?? firstPostmaster(serve);
   return {
     customers: customersOf(serve),
     credentials: new Credentials(people, {
@@ -44,9 +46,15 @@ export async function readBook(
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
     cramMd5: serve.auth.cramMd5,
+    ...(postmaster !== undefined && { postmaster }),
     ...(outbound && { outbound }),
     ...(serve.limits.wait > 0 && { wait: serve.limits.wait }),
   };
+}
+
+/** Somebody must read what is for this host's postmaster: the first customer does, if nobody is named. */
+function firstPostmaster({ customers: [first] }: Serve): Address | undefined {
+  return first && `postmaster@${first.domains[0]}`;
 }
 
 export function customersOf({ customers }: Pick<Serve, "customers">): Customers {

@@ -65,6 +65,9 @@ serve:
       #? serve.customers.etrn
       # etrn: { host: mail.example.org }
 
+  #? serve.postmaster
+  # postmaster: you@example.org
+
   #? serve.outbound
   # outbound: { smarthost: "smtp://user@smtp.example.net:587", passwordFile: smarthost.secret }
   # outbound: { mx: true }

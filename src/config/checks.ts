@@ -60,6 +60,14 @@ const problemChecks: readonly Check[] = [
       ),
       (domain, first) => `${domain} is in ${first} too; a domain has one customer, take one out`,
     ),
+  function* postmasterOfNobody({ serve }) {
+    const domain = domainOf(serve?.postmaster ?? "");
+    if (domain !== "" && !serve?.customers.some(({ domains }) => domains.includes(domain)))
+      yield {
+        path: ["serve", "postmaster"],
+        message: `no customer has ${domain}; write an address in a customer's domain`,
+      };
+  },
   function* customersWithoutCredentials({ serve }) {
     for (const [i, { password, scram, certificate }] of (serve?.customers ?? []).entries()) {
       if (password === undefined && scram === undefined && certificate === undefined)

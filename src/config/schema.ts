@@ -18,7 +18,7 @@ import {
   size,
   timezone,
 } from "./fields.ts";
-import { outboundIn, sendingIn } from "./outgoing.ts";
+import { address, outboundIn, sendingIn } from "./outgoing.ts";
 
 /** A configuration file as read: durations in milliseconds, sizes in octets, file names absolute. */
 export type Settings = z.infer<ReturnType<typeof settingsIn>>;
@@ -60,6 +60,11 @@ const serveIn = (folder: string) =>
       .min(1, "it is empty; write at least one listener")
       .describe("Where to listen."),
     customers: z.array(customerIn(folder)).default([]).describe("Who may call, and for which domains."),
+    postmaster: address()
+      .optional()
+      .describe(
+        "A customer's address that gets mail to <postmaster> and to this host's own; else the first customer's postmaster.",
+      ),
     outbound: outboundIn(folder)
       .optional()
       .describe("How customers' mail to the world leaves; without it none does."),

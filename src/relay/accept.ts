@@ -23,6 +23,8 @@ import { type Reply, reply, replyLine } from "../wire/reply.ts";
 export interface Place {
   readonly lane: Lane;
   readonly hold: number;
+  /** The recipient that it is held for, where that is another than was named. */
+  readonly to?: Address;
 }
 
 /** What a door lets in. A Reply refuses. */
@@ -158,7 +160,7 @@ export class Acceptor {
       });
       return place;
     }
-    this.#transaction!.recipients.push({ address: to, parameters, place });
+    this.#transaction!.recipients.push({ address: place.to ?? to, parameters, place });
     return answers.recipient;
   }
 

@@ -2,7 +2,8 @@
 // The relay takes in mail for these domains and for no others: that is what keeps it from being an open relay.
 import type { Compatibility } from "../delivery/line.ts";
 import type { Lane } from "../spool/spool.ts";
-import { type Address, domainOf, matchesGlob } from "../wire/address.ts";
+import { type Address, domainOf, localOf, matchesGlob } from "../wire/address.ts";
+import { lowerAscii } from "../wire/domain.ts";
 import { Pace } from "./pace.ts";
 
 export interface Customer {
@@ -63,9 +64,13 @@ export class Customers {
   }
 }
 
+/** Each domain has a postmaster, whatever its list says (RFC 5321 §4.5.1). */
 export function takes(customer: Customer, address: Address): boolean {
+  if (isPostmaster(address)) return true;
   return customer.recipients?.some((glob) => matchesGlob(glob, address)) ?? true;
 }
+
+export const isPostmaster = (address: Address): boolean => lowerAscii(localOf(address)) === "postmaster";
 
 /** Where a customer's mail waits for its call. */
 export const laneOf = (customer: Customer): Lane => ({ direction: "turn", customer: customer.name });

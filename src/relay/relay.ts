@@ -4,6 +4,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { RecordingSpool } from "../spool/records.ts";
+import type { Address } from "../wire/address.ts";
 import type { Door } from "./accept.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { Credentials } from "./credentials.ts";
@@ -21,6 +22,8 @@ export interface Book {
   readonly wait?: number;
   /** Offered in spite of its age: fetchmail knows nothing else (RFC 2645 §5.1.2). */
   readonly cramMd5: boolean;
+  /** Who gets mail for this host's own postmaster; undefined: there is nobody. */
+  readonly postmaster?: Address;
   /** The way to the world; undefined: mail goes to customers only. */
   readonly outbound?: Outbound;
   /** Where the house of a customer is the relay: its own door, for all. */

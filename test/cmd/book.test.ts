@@ -25,5 +25,9 @@ describe("a book that is read anew", () => {
       const second = await read(["example.com"], first);
       assert.equal(second.credentials.guesses.wait({ network: "192.0.2.1", user: undefined }, 0), 2_000);
       assert.deepEqual(second.customers.named("home")?.domains, ["example.com"]);
+      assert.deepEqual(
+        [first.postmaster, second.postmaster],
+        ["postmaster@example.org", "postmaster@example.com"],
+      );
     }));
 });

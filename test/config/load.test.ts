@@ -195,6 +195,10 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
     /^c\.yaml:1:1: "hello" is not a group of keys; write /,
   ],
   "what is empty is told": [relay("serve:\n"), /^c\.yaml:3:7: serve: what is empty is not a group of keys/],
+  "a postmaster that no customer has is told": [
+    `hostname: a.b\nspool: s\nserve: { listen: [{ service: odmr, address: "a:1" }], postmaster: a@nobody.test }\n`,
+    /serve\.postmaster: no customer has nobody\.test; write an address in a customer's domain/,
+  ],
   "limits that are too small are told": [
     relay(
       `serve: { listen: [{ service: odmr, address: "a:1" }], limits: { recipients: 5, messageSize: -1 } }\n`,

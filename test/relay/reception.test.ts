@@ -408,6 +408,35 @@ describe("an open relay", () => {
     await visit(talk, odmr);
   });
 
+  const withPostmaster = (postmaster: string) => ({
+    ...post.relay,
+    book: { ...post.relay.book, postmaster },
+  });
+
+  for (const path of ["<postmaster>", "<Postmaster>", "<POSTMASTER@relay.test>", '<"postmaster"@Relay.TEST>'])
+    it(`is not what ${path} makes: it is the postmaster that the book names (RFC 5321 §4.5.1)`, async () => {
+      await visit(
+        [...hello, ...from, `C: RCPT TO:${path}`, "P: 250 *", ...data("Subject: help"), stored, ...quit],
+        { relay: withPostmaster("postmaster@example.org") },
+      );
+      const [entry] = await entries(post.relay.spool);
+      assert.deepEqual(
+        [entry?.customer, entry?.recipients.map(({ address }) => address)],
+        ["home", ["postmaster@example.org"]],
+      );
+      assert.equal((await post.call(["example.org"])).messages, 1);
+    });
+
+  it("is not what another host's postmaster makes", async () => {
+    await visit([...hello, ...from, "C: RCPT TO:<postmaster@other.test>", "P: 550 5.7.1 *", ...quit], {
+      relay: withPostmaster("postmaster@example.org"),
+    });
+  });
+
+  it("each domain has its postmaster, though a customer's list does not say so", async () => {
+    await visit([...hello, ...from, ...to("PostMaster@work.test"), ...quit]);
+  });
+
   it("takes names that fit a customer's list, and mail for two customers as two entries", async () => {
     await visit([
       ...hello,
