@@ -45,6 +45,7 @@ export async function readBook(
     tls: config.tls && (await tlsOf(config.tls, serve, { clock, log })),
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
+    minimumRate: serve.limits.minimumRate,
     cramMd5: serve.auth.cramMd5,
     ...(postmaster !== undefined && { postmaster }),
     ...(outbound && { outbound }),

@@ -78,6 +78,8 @@ serve:
     recipients: 1000
     #? serve.limits.wait
     wait: 4m
+    #? serve.limits.minimumRate
+    minimumRate: 500
     connections: 1000
     perAddress: 20
 

@@ -170,6 +170,9 @@ const limits = () =>
       .describe(
         "How long a customer stays on the line for one answer; routers forget silent lines after 5 minutes or less.",
       ),
+    minimumRate: count()
+      .default(500)
+      .describe("Octets a second that a sender keeps up within a message; who stays below is cut off."),
     connections: count().default(1000).describe("At once, over all listeners."),
     perAddress: count().default(20).describe("At once, from one address."),
   });

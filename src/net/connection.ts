@@ -1,6 +1,8 @@
 /** One two-way stream of octets, plain or under TLS; all that sessions ever see of a network. */
 // Every wait has a deadline. A connection that broke stays broken: read and write throw ConnectionError from then on.
 
+import type { Clock } from "../platform/clock.ts";
+
 /** What TLS knows of the peer and of itself. */
 export interface TlsFacts {
   readonly protocol: string;
@@ -54,6 +56,8 @@ export type TlsRole =
   | { readonly as: "client"; readonly tls: ClientTls };
 
 export interface Connection {
+  /** By which its waits are measured. */
+  readonly clock: Clock;
   readonly peer: Peer;
   readonly local: Peer;
   readonly tls: TlsFacts | undefined;

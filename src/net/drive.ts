@@ -4,13 +4,18 @@ import type { ServerEvent, ServerSession } from "../smtp/session.ts";
 import { type Reply, reply } from "../wire/reply.ts";
 import { type Connection, ConnectionError } from "./connection.ts";
 
-/** How long a peer may let us wait, in milliseconds (RFC 5321 §4.5.3.2.7: five minutes). */
+/**
+ * How long a peer may let us wait, in milliseconds (RFC 5321 §4.5.3.2.7: five minutes). A command is whole within `read`,
+ * however it drips. A body may take longer: each of its octets buys 1/`rate` seconds, up to `read` in stock.
+ */
 export interface Patience {
   readonly read: number;
   readonly write: number;
+  /** Octets a second. */
+  readonly rate: number;
 }
 
-export const patience: Patience = { read: 300_000, write: 300_000 };
+export const patience: Patience = { read: 300_000, write: 300_000, rate: 500 };
 
 /** How a driven session ended; `why` is for the log. */
 export type Ending = { readonly type: "turned" } | { readonly type: "over"; readonly why: string };
@@ -24,11 +29,14 @@ export class Drive {
   #reading: Promise<void> | undefined;
   #broken: ConnectionError | undefined;
   #stopping = false;
+  /** Milliseconds that the peer may still let us wait, before it brings us on. */
+  #left: number;
 
   constructor(session: ServerSession, connection: Connection, limits: Patience = patience) {
     this.session = session;
     this.connection = connection;
     this.#patience = limits;
+    this.#left = limits.read;
   }
 
   /**
@@ -39,6 +47,7 @@ export class Drive {
     let why = "closed";
     for (;;) {
       for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
+        if (event.type !== "octets") this.#left = this.#patience.read;
         if (event.type === "quit") why = "quit";
         if (event.type === "failed") why = event.why;
         const answered = answer(event);
@@ -79,7 +88,8 @@ export class Drive {
    * and is read after the answer. @param within milliseconds that it may be silent
    */
   stirring(within: number): Promise<void> {
-    return this.#read(within);
+    this.#left = within;
+    return this.#read();
   }
 
   #settlement(): Promise<void> {
@@ -89,18 +99,24 @@ export class Drive {
   }
 
   /** One read at a time: the loop joins the one that stirring() began. */
-  #read(within = this.#patience.read): Promise<void> {
-    this.#reading ??= this.#hear(within).finally(() => {
+  #read(): Promise<void> {
+    this.#reading ??= this.#hear().finally(() => {
       this.#reading = undefined;
     });
     return this.#reading;
   }
 
-  async #hear(within: number): Promise<void> {
+  async #hear(): Promise<void> {
+    const { clock } = this.connection;
+    const began = clock.steady();
     try {
-      const bytes = await this.connection.read(within);
-      if (bytes === undefined) this.session.feedEnd();
-      else this.session.feed(bytes);
+      if (this.#left <= 0) throw new ConnectionError("timeout", "it came too slowly");
+      const bytes = await this.connection.read(this.#left);
+      if (bytes === undefined) return this.session.feedEnd();
+      this.session.feed(bytes);
+      const { read, rate } = this.#patience;
+      const waited = clock.steady() - began;
+      this.#left = Math.min(read, this.#left - waited + (bytes.length * 1_000) / rate);
     } catch (fault) {
       this.#lost(fault);
     }
@@ -110,6 +126,7 @@ export class Drive {
   async #flush(): Promise<void> {
     const bytes = this.session.flush();
     if (bytes.length === 0) return this.#writing;
+    this.#left = this.#patience.read;
     // Who was silent for too long can still hear us say so.
     if (this.#broken !== undefined && this.#broken.fault !== "timeout") return;
     const writing = this.connection.write(bytes, this.#patience.write).catch((fault) => this.#lost(fault));

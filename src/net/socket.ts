@@ -102,6 +102,10 @@ class SocketConnection implements Connection {
     if (socket.destroyed) this.#break(lost(peer));
   }
 
+  get clock(): Clock {
+    return this.#clock;
+  }
+
   get pending(): number {
     return this.#octets + this.#socket.readableLength;
   }

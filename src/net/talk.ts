@@ -49,6 +49,8 @@ export class Talk {
   readonly #session: ClientSession;
   readonly #waiting: Waiting[] = [];
   #reading = false;
+  /** When we last said or heard something whole: a reply is due so long after it, however it drips. */
+  #since = 0;
   #soon = false;
   #error: LineError | undefined;
 
@@ -153,6 +155,7 @@ export class Talk {
     this.#listen();
     if (bytes.length === 0 || this.#error !== undefined) return;
     try {
+      this.#since = this.connection.clock.steady();
       await this.connection[how](bytes, WRITE);
     } catch (fault) {
       this.#fail(broken(fault));
@@ -179,14 +182,14 @@ export class Talk {
   #listen(): void {
     if (this.#reading || this.#error !== undefined || this.#waiting.length === 0) return;
     this.#reading = true;
+    this.#since = this.connection.clock.steady();
     void this.#read();
   }
 
   async #read(): Promise<void> {
     try {
       while (this.#waiting.length > 0 && this.#error === undefined) {
-        const { of, within } = this.#waiting[0]!;
-        const bytes = await this.connection.read(within ?? waits[of] ?? OTHERWISE);
+        const bytes = await this.connection.read(this.#patience());
         if (bytes === undefined) this.#session.feedEnd();
         else this.#session.feed(bytes);
         for (let event = this.#session.next(); event !== undefined; event = this.#session.next())
@@ -199,7 +202,16 @@ export class Talk {
     }
   }
 
+  /** Milliseconds that the reply which is due may still take. */
+  #patience(): number {
+    const { of, within } = this.#waiting[0]!;
+    const left = this.#since + (within ?? waits[of] ?? OTHERWISE) - this.connection.clock.steady();
+    if (left <= 0) throw new LineError("timeout", "the reply came too slowly");
+    return left;
+  }
+
   #hear(event: ClientEvent): void {
+    this.#since = this.connection.clock.steady();
     const [waiting] = this.#waiting;
     switch (event.type) {
       case "failed":

@@ -2,7 +2,7 @@
 // We greet first. Whatever is already here was said before our greeting and cannot be an answer to it.
 
 import type { Connection } from "../net/connection.ts";
-import { Drive } from "../net/drive.ts";
+import { Drive, type Patience, patience } from "../net/drive.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import { serverSession } from "../smtp/server.ts";
@@ -39,7 +39,7 @@ export interface Visit extends Taken {
 }
 
 /** A provider may walk its whole queue before its EHLO: minutes on a large one (seen with Exim). */
-const patience = { read: 15 * 60_000, write: 5 * 60_000 };
+const unhurried: Patience = { ...patience, read: 15 * 60_000 };
 /** Bodies whose commit may be under way while the next ones are read. */
 const OWED = 512;
 const RECIPIENTS = 1_000;
@@ -65,7 +65,7 @@ export async function takeIn(house: House, connection: Connection): Promise<Visi
     again: house.again === true,
     ...(house.largest !== undefined && { limit: house.largest }),
   });
-  const drive = new Drive(session, connection, patience);
+  const drive = new Drive(session, connection, unhurried);
   let helo = "";
   let verb: "EHLO" | "HELO" | "LHLO" = "HELO";
   let octets = 0;

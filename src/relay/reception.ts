@@ -108,7 +108,8 @@ class Reception {
     this.#latest = latest;
     if (typeof begins === "object") this.#acquaintance = begins;
     this.#session = (begins === "under TLS" ? renewedServerSession : serverSession)(this.#settings());
-    this.#drive = new Drive(this.#session, connection, patience);
+    const { minimumRate: rate = patience.rate } = relay.book;
+    this.#drive = new Drive(this.#session, connection, { ...patience, rate });
     const recipients = relayDoor(relay, () => this.#user);
     this.#acceptor = new Acceptor(
       this.#drive,

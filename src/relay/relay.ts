@@ -18,6 +18,8 @@ export interface Book {
   readonly tls: ServerTls | undefined;
   readonly messageSize: number;
   readonly recipients: number;
+  /** Octets a second that a peer keeps up within a message; undefined: what is usual. */
+  readonly minimumRate?: number;
   /** How long a customer may wait on the line for one answer, in milliseconds; undefined: XODMRWAIT is not offered. */
   readonly wait?: number;
   /** Offered in spite of its age: fetchmail knows nothing else (RFC 2645 §5.1.2). */

@@ -115,6 +115,7 @@ test("a whole configuration becomes one where nothing is left open", () => {
     messageSize: 50 * 2 ** 20,
     recipients: 1000,
     wait: 240_000,
+    minimumRate: 500,
     connections: 1000,
     perAddress: 20,
   });

@@ -15,7 +15,7 @@ function noting(line: Connection, writes: string[]): Connection {
     return line.write(bytes, within);
   };
   return {
-    ...{ peer: line.peer, local: line.local, tls: line.tls, pending: 0 },
+    ...{ clock: line.clock, peer: line.peer, local: line.local, tls: line.tls, pending: 0 },
     read: (within) => line.read(within),
     write,
     writeThrough: write,

@@ -228,6 +228,10 @@ class End implements Connection {
     this.#parts = parts;
   }
 
+  get clock(): Clock {
+    return this.#parts.line.clock;
+  }
+
   get pending(): number {
     return this.#closed === undefined ? this.#parts.in.pending : 0;
   }
