@@ -1,20 +1,26 @@
-/** A Dovecot of its own for the time of one test: LMTP on a free port, and one Maildir for whoever is written to. */
+/** A Dovecot of its own for the time of one test: LMTP on a free port, and one Maildir for whoever is written to, or for each. */
 import { chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { greets, run, start } from "./processes.ts";
 
 export interface Dovecot {
   readonly maildir: string;
+  /** The Maildir of one of its users, where it has users. */
+  maildirOf(user: string): string;
   /** Where it takes mail by LMTP too. */
   readonly socket: string;
   log(): string;
 }
 
-/** @param port the caller's choice, so that the same Dovecot can be down and up again */
+/**
+ * @param port the caller's choice, so that the same Dovecot can be down and up again
+ * @param users whom it knows: everybody else is refused; undefined: everybody is known
+ */
 export async function withDovecot<T>(
   folder: string,
   port: number,
   use: (dovecot: Dovecot) => Promise<T>,
+  users?: readonly string[],
 ): Promise<T> {
   const home = join(folder, "dovecot");
   const mail = join(home, "mail");
@@ -22,12 +28,15 @@ export async function withDovecot<T>(
   const [user, group] = [await idOf("-u"), await idOf("-g")];
   await chown(mail, user, group);
   const file = join(home, "dovecot.conf");
-  await writeFile(file, configuration({ home, mail, port, user, group }));
+  const known = users?.map((name) => `${name}:{plain}:${user}:${group}::${mail}/${name}::\n`).join("");
+  if (known !== undefined) await writeFile(join(home, "users"), known);
+  await writeFile(file, configuration({ home, mail, port, user, group, known: known !== undefined }));
   const running = start("dovecot", ["-F", "-c", file]);
   try {
     await running.until(() => greets(port));
     return await use({
       maildir: join(mail, "Maildir"),
+      maildirOf: (user) => join(mail, user, "Maildir"),
       socket: join(home, "run", "lmtp"),
       log: () => running.said.stderr,
     });
@@ -44,9 +53,10 @@ interface Facts {
   readonly port: number;
   readonly user: number;
   readonly group: number;
+  readonly known: boolean;
 }
 
-const configuration = ({ home, mail, port, user, group }: Facts): string => `
+const configuration = ({ home, mail, port, user, group, known }: Facts): string => `
 base_dir = ${home}/run
 state_dir = ${home}/state
 log_path = /dev/stderr
@@ -58,9 +68,9 @@ passdb {
   driver = static
   args = nopassword=y
 }
+auth_username_format = %Ln
 userdb {
-  driver = static
-  args = uid=${user} gid=${group} home=${mail} allow_all_users=yes
+  ${known ? `driver = passwd-file\n  args = ${home}/users` : `driver = static\n  args = uid=${user} gid=${group} home=${mail} allow_all_users=yes`}
 }
 service lmtp {
   inet_listener lmtp {

@@ -43,12 +43,12 @@ const made: readonly CorpusMessage[] = Object.entries({
 });
 
 /** Hands letters to an SMTP server on loopback; all of them must be taken. */
-export async function post(port: number, letters: readonly Letter[]): Promise<void> {
+export async function post(port: number, letters: readonly Letter[], host = "127.0.0.1"): Promise<void> {
   const line = dialled({
     dialect: "SMTP",
-    name: `smtp://127.0.0.1:${port}`,
+    name: `smtp://${host}:${port}`,
     hostname: "sender.test",
-    dial: () => dial({ host: "127.0.0.1", port, clock: systemClock, within: 10_000 }),
+    dial: () => dial({ host, port, clock: systemClock, within: 10_000 }),
   });
   try {
     for (const { to, message } of letters) {

@@ -127,8 +127,8 @@ export async function eventually(
 }
 
 /** A port of loopback that was free a moment ago, for a program that cannot choose one itself. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
+export async function freePort(host = "127.0.0.1"): Promise<number> {
+  const server = createServer().listen(0, host);
   await once(server, "listening");
   const { port } = server.address() as { port: number };
   server.close();
@@ -137,9 +137,9 @@ export async function freePort(): Promise<number> {
 }
 
 /** Whether somebody greets at this port of loopback. */
-export function greets(port: number): Promise<boolean> {
+export function greets(port: number, host = "127.0.0.1"): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
+    const socket = connect(port, host);
     socket.once("data", () => {
       resolve(true);
       socket.destroy();
