@@ -28,6 +28,8 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^src\/(?!wire\/|smtp\/)/, /^src\/platform\/(clock|random|log)\.ts$/],
   [/^src\/spool\//, /^src\/platform\/(sqlite|files|hash|memory)\.ts$/],
   [/^src\/delivery\//, /^src\/platform\/files\.ts$/],
+  // Whose octets they are, from the network to the disk.
+  [/^src\/net\//, /^src\/platform\/memory\.ts$/],
   // A spool hands out parcels and takes outcomes: delivery's words, not its code.
   [/^src\/spool\//, /^src\/delivery\/delivery\.ts$/],
   [/^src\/(relay|admin)\//, /^src\/version\.ts$/],

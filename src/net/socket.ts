@@ -2,6 +2,7 @@
 // The hot path: a read or write that need not wait makes no timer and no copy; all waits share one timer.
 import type { Socket } from "node:net";
 import type { Clock, Timer } from "../platform/clock.ts";
+import { lend } from "../platform/memory.ts";
 import { type Connection, ConnectionError, type Peer, type TlsFacts, type TlsRole } from "./connection.ts";
 import { connectionError, peerName } from "./fault.ts";
 import { handshake } from "./tls.ts";
@@ -195,6 +196,7 @@ class SocketConnection implements Connection {
   }
 
   #take(bytes: Uint8Array): void {
+    lend(bytes);
     const reader = this.#reader;
     if (reader !== undefined) {
       this.#reader = undefined;

@@ -6,8 +6,8 @@ import { passed } from "./memory.ts";
 
 /** A file that is being written; only its maker knows it. */
 export interface NewFile {
-  /** Adds all octets at the end. They are not to be changed until it resolves. */
-  append(bytes: Uint8Array): Promise<void>;
+  /** Adds all octets of all pieces at the end. They are not to be changed until it resolves. */
+  append(...pieces: readonly Uint8Array[]): Promise<void>;
   /** Resolves when what was appended would survive a power cut. */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -48,6 +48,8 @@ export function isFull(error: unknown): boolean {
 }
 
 const PIECE = 256 * 1024;
+/** As many as one call of the system takes (IOV_MAX). */
+const PIECES = 1024;
 
 /** The machine's file system. */
 export const systemFiles: Files = {
@@ -97,12 +99,12 @@ class SystemFile implements NewFile {
     this.#handle = handle;
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      const { bytesWritten } = await this.#handle.write(bytes, at, bytes.length - at);
-      at += bytesWritten;
+  async append(...pieces: readonly Uint8Array[]): Promise<void> {
+    for (let left = pieces; left.length > 0; ) {
+      const now = left.slice(0, PIECES);
+      const { bytesWritten } = await this.#handle.writev(now);
+      left = [...unwritten(now, bytesWritten), ...left.slice(PIECES)];
     }
-    passed(bytes.length);
   }
 
   sync(): Promise<void> {
@@ -112,6 +114,17 @@ class SystemFile implements NewFile {
   close(): Promise<void> {
     return this.#handle.close();
   }
+}
+
+/** What is left of pieces of which the first `count` octets are written. */
+function unwritten(pieces: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let written = count;
+  const left: Uint8Array[] = [];
+  for (const piece of pieces) {
+    if (written < piece.length) left.push(written > 0 ? piece.subarray(written) : piece);
+    written -= Math.min(written, piece.length);
+  }
+  return left;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { Clock, Instant } from "../platform/clock.ts";
 import type { Files, NewFile } from "../platform/files.ts";
+import { passed } from "../platform/memory.ts";
 import type { MessageId } from "./spool.ts";
 
 /** Octets that may wait for the disk before write() asks its caller to. */
@@ -21,9 +22,13 @@ export class Bodies {
     this.#clock = clock;
   }
 
-  /** A new file named after a message; nothing touches the disk before the first write. */
-  begin(id: MessageId): NewBody {
-    return new NewBody(this, this.#files, hourOf(this.#clock.now()), id);
+  /**
+   * A new file named after a message; nothing touches the disk before the first write.
+   * @param written told of each piece once it is in the file, and needed here no more
+   */
+  begin(id: MessageId, written: (piece: Uint8Array) => void = ({ length }) => passed(length)): NewBody {
+    const hour = hourOf(this.#clock.now());
+    return new NewBody({ bodies: this, files: this.#files, hour, id, written });
   }
 
   /** Where a file named in a row lies. */
@@ -93,6 +98,15 @@ class FolderSync {
   }
 }
 
+interface Beginning {
+  readonly bodies: Bodies;
+  readonly files: Files;
+  readonly hour: string;
+  readonly id: MessageId;
+  /** Told of each piece once it is in the file, and needed here no more. */
+  readonly written: (piece: Uint8Array) => void;
+}
+
 /** One body on its way to its file. Trouble is kept, and told by finish(). */
 export class NewBody {
   /** The name for the row: `<hour>/<id>`. */
@@ -100,17 +114,19 @@ export class NewBody {
   readonly #bodies: Bodies;
   readonly #files: Files;
   readonly #hour: string;
+  readonly #written: (piece: Uint8Array) => void;
   #file: NewFile | undefined;
   #backlog: Uint8Array[] = [];
   #waiting = 0;
   #writing: Promise<void> | undefined;
   #trouble: unknown;
 
-  constructor(bodies: Bodies, files: Files, hour: string, id: MessageId) {
+  constructor({ bodies, files, hour, id, written }: Beginning) {
     this.name = `${hour}/${id}`;
     this.#bodies = bodies;
     this.#files = files;
     this.#hour = hour;
+    this.#written = written;
   }
 
   /** undefined: go on at once; else the disk is behind, and catches up before it resolves. Never rejects. */
@@ -145,10 +161,11 @@ export class NewBody {
     try {
       this.#file ??= await this.#create();
       while (this.#backlog.length > 0) {
-        const bytes = joined(this.#backlog, this.#waiting);
+        const pieces = this.#backlog;
         this.#backlog = [];
         this.#waiting = 0;
-        await this.#file.append(bytes);
+        await this.#file.append(...pieces);
+        pieces.forEach(this.#written);
       }
     } catch (error) {
       this.#trouble = error;

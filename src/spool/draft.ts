@@ -2,8 +2,8 @@
 // commit() says "stored" only after the group's sync; whatever fails before that leaves nothing behind.
 import { isFull } from "../platform/files.ts";
 import { type Hash, newSha256, sha256 } from "../platform/hash.ts";
-import { trickled } from "../platform/memory.ts";
-import { type Bodies, copied, joined, type NewBody } from "./bodies.ts";
+import { giveBack, trickled } from "../platform/memory.ts";
+import { type Bodies, copied, type NewBody } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
 import { Likeness } from "./doubles.ts";
 import {
@@ -60,10 +60,14 @@ export class SpoolDraft implements Draft {
     if (this.#large !== undefined) return this.#spill(this.#large, bytes);
     this.#pieces.push(bytes);
     if (this.#octets <= SMALL) return undefined;
-    this.#large = { body: this.#desk.bodies.begin(this.ids[0] ?? "draft"), hash: newSha256() };
-    const pieces = joined(this.#pieces, this.#octets);
+    // A likeness may still hold views of pieces of the header.
+    const written = this.#likeness === undefined ? giveBack : undefined;
+    const large = { body: this.#desk.bodies.begin(this.ids[0] ?? "draft", written), hash: newSha256() };
+    this.#large = large;
+    const pieces = this.#pieces;
     this.#pieces = [];
-    return this.#spill(this.#large, pieces);
+    for (const piece of pieces.slice(0, -1)) void this.#spill(large, piece);
+    return this.#spill(large, bytes);
   }
 
   async commit(facts: { readonly subject?: string }): Promise<Committed> {

@@ -66,6 +66,12 @@ export class Inbox {
   #dropChunk(): void {
     this.#first++;
     this.#at = 0;
+    // Nothing is left: what was used is not kept from being collected.
+    if (this.#first === this.#chunks.length) {
+      this.#chunks.length = 0;
+      this.#first = 0;
+      return;
+    }
     // Used chunks go in batches: taking each off an array's front would move all the others.
     if (this.#first < 64 || this.#first * 2 < this.#chunks.length) return;
     this.#chunks = this.#chunks.slice(this.#first);

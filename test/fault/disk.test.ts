@@ -35,9 +35,9 @@ describe("a disk that is", () => {
       const file = await systemFiles.create(path);
       return {
         ...own(file),
-        append: (bytes) =>
+        append: (...pieces) =>
           ill === undefined || !path.includes(".bodies")
-            ? file.append(bytes)
+            ? file.append(...pieces)
             : Promise.reject(Object.assign(new Error(`the disk says ${ill}`), { code: ill })),
       };
     },
@@ -106,5 +106,9 @@ describe("a disk that is", () => {
 
 /** The file's own acts, bound to it. */
 function own(file: Awaited<ReturnType<Files["create"]>>): Awaited<ReturnType<Files["create"]>> {
-  return { append: (bytes) => file.append(bytes), sync: () => file.sync(), close: () => file.close() };
+  return {
+    append: (...pieces) => file.append(...pieces),
+    sync: () => file.sync(),
+    close: () => file.close(),
+  };
 }

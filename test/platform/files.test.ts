@@ -31,6 +31,16 @@ describe("files", () => {
     assert.equal(statSync(path).mode & 0o777, 0o600);
   });
 
+  it("take any number of pieces at once, empty ones too", async () => {
+    const path = join(folder, "pieces");
+    const pieces = Array.from({ length: 2_500 }, (_, i) => new Uint8Array(i % 5).fill(i));
+    const file = await files.create(path);
+    await file.append(...pieces);
+    await file.append();
+    await file.close();
+    assert.deepEqual(await content(path), new Uint8Array(Buffer.concat(pieces)));
+  });
+
   it("are not made twice under one name", async () => {
     await (await files.create(join(folder, "two"))).close();
     await assert.rejects(files.create(join(folder, "two")), { code: "EEXIST" });

@@ -49,9 +49,9 @@ class BadDisk {
       if (code !== undefined) throw Object.assign(new Error(`${code} by order`), { code });
     };
     return {
-      append: async (bytes) => {
+      append: async (...pieces) => {
         failing(this.append);
-        await file.append(bytes);
+        await file.append(...pieces);
       },
       sync: async () => {
         failing(this.sync);
