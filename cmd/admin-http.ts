@@ -4,7 +4,7 @@ import { buildCommand } from "@stricli/core";
 import type { Config } from "../src/config/config.ts";
 import { parseEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
-import { loadConfig } from "../src/config/load.ts";
+import { loadConfig, readConfig } from "../src/config/load.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
 import type { HttpAddress } from "../src/platform/http.ts";
@@ -16,6 +16,7 @@ import { UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, textFlag } from "./flags.ts";
 import { logOf } from "./log.ts";
 import { notify } from "./systemd.ts";
+import { keepPrivate, workAs } from "./user.ts";
 
 interface AdminFlags extends CommonFlags {
   readonly listen?: HttpAddress;
@@ -29,6 +30,7 @@ export const adminHttpCommand = buildCommand<AdminFlags, [], Context>({
   async func(flags) {
     const log = logOf(flags, systemClock);
     const config = await configOf(flags);
+    keepPrivate();
     const { openAdmin } = await import("./admin.ts");
     const spool = await openSpool({
       path: flags.spool ?? config?.spool ?? "",
@@ -94,9 +96,9 @@ function endpointOf(text: string): HttpAddress {
 
 /** None is asked for where the flags say everything. */
 async function configOf({ config, spool, tokenFile }: AdminFlags): Promise<Config | undefined> {
-  return config === undefined && spool !== undefined && tokenFile !== undefined
-    ? undefined
-    : await loadConfig(config);
+  if (config === undefined && spool !== undefined && tokenFile !== undefined) return undefined;
+  workAs(await readConfig(config));
+  return await loadConfig(config);
 }
 
 function planOf({ listen, tokenFile }: AdminFlags, config: Config | undefined): AdminPlan {

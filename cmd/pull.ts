@@ -3,7 +3,7 @@
 import { buildCommand } from "@stricli/core";
 import type { Outgoing } from "../src/config/config.ts";
 import { ConfigError } from "../src/config/error.ts";
-import { loadConfig } from "../src/config/load.ts";
+import { loadConfig, readConfig } from "../src/config/load.ts";
 import { parseFingerprint } from "../src/config/names.ts";
 import { parseTarget, TargetError } from "../src/config/target.ts";
 import { parseSize } from "../src/config/units.ts";
@@ -18,6 +18,7 @@ import { deskOf, type Report, runPlan, sentence } from "./errand.ts";
 import { UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
 import { logOf } from "./log.ts";
+import { keepPrivate, workAs } from "./user.ts";
 
 interface PullFlags extends CommonFlags {
   readonly to?: string;
@@ -45,6 +46,7 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
     const { daemon, follow, now } = flags;
     if (Number(daemon) + Number(follow) + Number(now) > 1) fail("one of --daemon, --follow and --now");
     const { plans, spoolPath, outgoing } = await plansOf(flags, names);
+    keepPrivate();
     const control = `${spoolPath}.control`;
     if (now) {
       const { askDaemon } = await import("./daemon.ts");
@@ -156,6 +158,7 @@ async function plansOf(
   if (only !== undefined && isAccountUri(only)) return planFor(only, flags, names.length);
   if (flags.to !== undefined)
     fail("--to goes with an odmr:// address; the configuration's accounts have deliver rules");
+  workAs(await readConfig(flags.config));
   const config = await loadConfig(flags.config);
   const accounts = config.pull?.accounts ?? [];
   if (accounts.length === 0)

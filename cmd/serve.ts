@@ -4,14 +4,15 @@ import { buildCommand } from "@stricli/core";
 import type { Admin, Config, Listener } from "../src/config/config.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
-import { loadConfig } from "../src/config/load.ts";
+import { loadConfig, readConfig } from "../src/config/load.ts";
 import type { ListenAddress } from "../src/net/listen.ts";
 import { pause, systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
 import type { HttpServer } from "../src/platform/http.ts";
 import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
-import { type DoorPlan, type Office, type OfficePlan, openOffice } from "../src/relay/office.ts";
+import { type Office, openOffice } from "../src/relay/office.ts";
+import { type DoorPlan, Porch, type PorchPlan } from "../src/relay/porch.ts";
 import { openSpool } from "../src/spool/open.ts";
 import type { AdminSources } from "./admin.ts";
 import { admission } from "./admission.ts";
@@ -19,6 +20,7 @@ import { readBook } from "./book.ts";
 import { type CommonFlags, type Context, commonFlags, helpText } from "./flags.ts";
 import { logOf } from "./log.ts";
 import { notify, type PassedSocket, passedSockets } from "./systemd.ts";
+import { givesUpRoot, workAs } from "./user.ts";
 
 type Serve = NonNullable<Config["serve"]>;
 
@@ -28,7 +30,7 @@ const GRACE = 9_000;
 export const serveCommand = buildCommand<CommonFlags, [], Context>({
   async func(flags) {
     const log = logOf(flags, systemClock);
-    const config = await loadConfig(flags.config);
+    const { config, plan, porch } = await enterService(flags.config, log);
     const serve = serveOf(config);
     const spool = await openSpool({
       path: config.spool,
@@ -42,7 +44,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
     try {
       const book = await readBook(config, serve, { random: systemRandom, clock: systemClock, log });
       const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
-      const office = await openOffice(relay, planOf(serve));
+      const office = await openOffice(relay, plan, porch);
       // Before anybody hears that we are there: they may have something to say at once.
       let current = config;
       const toldToEnd = untilToldToEnd(async () => {
@@ -57,7 +59,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       await notify("STOPPING=1");
       await Promise.race([Promise.all([office.close(), admin?.close()]), pause(systemClock, GRACE)]);
     } finally {
-      await spool.close();
+      await Promise.all([spool.close(), porch.close()]);
     }
     process.exit(0);
   },
@@ -80,6 +82,21 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
   },
 });
 
+/** Binds the ports that root alone may bind, becomes the user that the configuration names, and reads it as that one. */
+async function enterService(file: string | undefined, log: Log) {
+  const asked = await readConfig(file);
+  const plan = planOf(serveOf(asked));
+  const porch = new Porch(plan, { clock: systemClock, log });
+  if (givesUpRoot(asked)) await porch.bind("ports");
+  try {
+    workAs(asked);
+    return { config: await loadConfig(file), plan, porch };
+  } catch (fault) {
+    await porch.close();
+    throw fault;
+  }
+}
+
 function serveOf({ serve, file }: Config): Serve {
   if (serve === undefined)
     throw new ConfigError(
@@ -101,7 +118,7 @@ async function openAdminFor(
   );
 }
 
-function planOf({ listen, limits }: Serve): OfficePlan {
+function planOf({ listen, limits }: Serve): PorchPlan {
   const passed = passedSockets(process.env, process.pid);
   return {
     doors: listen.map((listener, i) => doorOf(listener, passedFor(listener, i, passed))),

@@ -16,6 +16,9 @@ hostname: relay.example.net   # <--
 #? spool
 spool: /var/lib/odmr/spool.db
 
+#? user
+# user: odmr
+
 #? tls
 # Names of files are relative to this one.
 tls:
@@ -103,6 +106,9 @@ hostname: home.example.org   # <--
 
 #? spool
 spool: /var/lib/odmr/spool.db
+
+#? user
+# user: odmr
 
 pull:
   #? pull.accounts

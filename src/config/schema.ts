@@ -32,6 +32,11 @@ export function settingsIn(folder: string) {
     spool: file(folder).describe(
       "Where mail is held; made at the first start, with folders of its own beside it.",
     ),
+    user: user()
+      .optional()
+      .describe(
+        "Whom odmr becomes if root starts it, once its ports are open; it must be able to read this file and those named in it.",
+      ),
     tls: tlsIn(folder).optional().describe("The certificate that the listeners show."),
     serve: serveIn(folder).optional().describe("What `odmr serve` does: the relay with a fixed address."),
     pull: pullIn(folder).optional().describe("What `odmr pull` does: the host at home that calls."),
@@ -288,6 +293,12 @@ const passwordIn = (folder: string) =>
           : undefined,
     },
   );
+
+const user = () =>
+  z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/i, "this is no user of the system; write odmr")
+    .refine((name) => name !== "root", "root is what it should not be; write odmr");
 
 const name = () =>
   z

@@ -23,6 +23,8 @@ export interface ListenOptions {
   readonly perAddress: number;
   /** The line for those over a cap; under implicit TLS they are dropped without a word. */
   readonly refusal?: string;
+  /** Until then who connects is kept waiting; without it nobody is. */
+  readonly opened?: Promise<void>;
   /** Milliseconds for the handshake of implicit TLS; 60,000 if not given. */
   readonly handshakeWithin?: number;
   onConnection(connection: Connection): void | Promise<void>;
@@ -120,8 +122,9 @@ class Door implements Listener {
   }
 
   async #serve(socket: Socket, peer: Peer): Promise<void> {
-    const { clock, onConnection, onError, handshakeWithin = 60_000 } = this.#options;
+    const { clock, opened, onConnection, onError, handshakeWithin = 60_000 } = this.#options;
     try {
+      if (opened !== undefined) await opened;
       const connection = connectionOver(socket, clock);
       const tls = this.#tls;
       if (tls === undefined) await onConnection(connection);

@@ -1,26 +1,12 @@
 /** The relay at work: its doors open, sessions come and go, and what has waited too long is given up. */
 import type { Connection, Peer } from "../net/connection.ts";
-import { type ListenAddress, type Listener, listen } from "../net/listen.ts";
 import { pause } from "../platform/clock.ts";
 import { Arrivals } from "./arrivals.ts";
 import { dispatch } from "./dispatch.ts";
 import { correspond } from "./notices.ts";
+import { type DoorPlan, Porch, type PorchPlan } from "./porch.ts";
 import { receive } from "./reception.ts";
-import type { Book, DoorSettings, Relay } from "./relay.ts";
-
-export interface DoorPlan extends DoorSettings {
-  readonly address: ListenAddress;
-  /** TLS from the first octet, with the book's certificate. */
-  readonly implicitTls: boolean;
-  /** Whether this peer may come in at all. */
-  readonly admits: (peer: Peer) => boolean;
-}
-
-export interface OfficePlan {
-  readonly doors: readonly DoorPlan[];
-  readonly maxConnections: number;
-  readonly perAddress: number;
-}
+import type { Book, Relay } from "./relay.ts";
 
 export interface Office {
   /** Where each door listens, in the order of the plan. */
@@ -39,8 +25,15 @@ type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile">;
 /** How often mail is looked through for what has outlived its hold time, in milliseconds. */
 const EXPIRY = 60_000;
 
-/** @param relay all but what the office itself decides: its book may be renewed, and it is stopped by close() */
-export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<Office> {
+/**
+ * @param relay all but what the office itself decides: its book may be renewed, and it is stopped by close()
+ * @param porch doors of this plan that are bound already
+ */
+export async function openOffice(
+  relay: OfficeTools,
+  plan: PorchPlan,
+  porch = new Porch(plan, relay),
+): Promise<Office> {
   const stop = new AbortController();
   const arrivals = new Arrivals();
   const sessions = new Set<Promise<void>>();
@@ -71,30 +64,29 @@ export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<
     return session;
   };
 
-  const opened: Listener[] = [];
-  try {
-    for (const door of plan.doors)
-      opened.push(await openDoor(relay, plan, door, (connection) => enter(door, connection)));
-  } catch (fault) {
-    await Promise.all(opened.map((listener) => listener.close()));
-    throw fault;
-  }
+  const showCertificate = ({ tls }: Book): void => {
+    for (const [i, { implicitTls }] of plan.doors.entries())
+      if (implicitTls && tls) porch.listeners[i]!.replaceTls(tls);
+  };
+
+  await porch.bind("all");
+  showCertificate(book);
+  porch.open(enter);
   const expiry = expireNowAndThen(relay, stop.signal);
   const sending = Promise.all([dispatch(now), correspond(now)]);
   const unheard = relay.spool.onChange((lane) => arrivals.came(lane));
 
   return {
-    addresses: opened.map(({ address }) => address),
+    addresses: porch.listeners.map(({ address }) => address),
     get book() {
       return book;
     },
     renew(next) {
       book = next;
-      for (const [i, { implicitTls }] of plan.doors.entries())
-        if (implicitTls && next.tls) opened[i]!.replaceTls(next.tls);
+      showCertificate(book);
     },
     async close() {
-      await Promise.all(opened.map((listener) => listener.close()));
+      await porch.close();
       stop.abort();
       await Promise.all(sessions);
       await expiry;
@@ -102,28 +94,6 @@ export async function openOffice(relay: OfficeTools, plan: OfficePlan): Promise<
       unheard();
     },
   };
-}
-
-function openDoor(
-  { clock, log, book }: OfficeTools,
-  plan: OfficePlan,
-  door: DoorPlan,
-  onConnection: (connection: Connection) => Promise<void>,
-): Promise<Listener> {
-  return listen({
-    address: door.address,
-    clock,
-    maxConnections: plan.maxConnections,
-    perAddress: plan.perAddress,
-    ...(door.implicitTls && book.tls && { tls: book.tls }),
-    onConnection,
-    onError: (error, peer) =>
-      log.log("warn", "connection failed", {
-        peer: peer.address,
-        service: door.service,
-        why: error instanceof Error ? error.message : String(error),
-      }),
-  });
 }
 
 async function expireNowAndThen({ spool, clock, log }: OfficeTools, stopping: AbortSignal): Promise<void> {

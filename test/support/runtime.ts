@@ -8,3 +8,5 @@ export const exportsKeyingMaterial = !onDeno;
 export const holdsBackTls = !onDeno;
 /** On Deno SIGUSR1 opens the debugger, before any program hears of it. */
 export const hearsUsr1 = !onDeno;
+/** Deno has no setgroups: root's groups would stay, so it gives up nothing and says so. */
+export const givesUpGroups = !onDeno;
