@@ -26,7 +26,7 @@ import type { Held } from "../src/spool/spool.ts";
 import type { Plan } from "./account.ts";
 import { describe, type Status, status, statusOf } from "./exit.ts";
 import { runHook } from "./hook.ts";
-import { progressOf } from "./progress.ts";
+import { progressOf, waitingFor } from "./progress.ts";
 import { rulesOf, type TargetTools, targetProblem } from "./targets.ts";
 
 /** What became of one account's errand; `--json` prints it as it is. */
@@ -109,12 +109,15 @@ export async function runPlan(desk: Desk): Promise<Done> {
   const before = carriedBy(desk);
   await porter.carry();
   const progress = progressOf(plan.account.name);
+  const waiting = waitingFor(plan.account, { stderr: process.stderr, clock: systemClock });
   try {
-    const caller = { ...callerOf(desk), progress: progress.update };
+    const caller = { ...callerOf(desk), progress: progress.update, stage: waiting.stage };
     const taken = await runNotedErrand(plan.account, plan.ask, { ...caller, records: spool.records });
+    waiting.end();
     progress.end();
     return await finished(desk, { taken, before });
   } catch (error) {
+    waiting.end();
     progress.end();
     const taken = (error instanceof CallError ? error.taken : undefined) ?? NOTHING;
     return await finished(desk, { taken, before, error });
@@ -135,8 +138,11 @@ export function callerOf({ spool, log, sender, leaving }: Desk): Caller {
   };
 }
 
-const dialHost = ({ host, port }: Pick<Login, "host" | "port">, tls?: ClientTls): Promise<Connection> =>
-  dial({ host, port, clock: systemClock, within: DIAL_WITHIN, ...(tls && { tls }) });
+const dialHost = (
+  { host, port, patience = DIAL_WITHIN }: Pick<Login, "host" | "port" | "patience">,
+  tls?: ClientTls,
+): Promise<Connection> =>
+  dial({ host, port, clock: systemClock, within: Math.min(patience, DIAL_WITHIN), ...(tls && { tls }) });
 
 /** For a name, an address and a handshake together. */
 const DIAL_WITHIN = 60_000;

@@ -1,7 +1,10 @@
 /** Progress on stderr while mail comes in or long work goes on, where somebody watches a terminal; nothing otherwise. */
 import cliProgress from "cli-progress";
-import { formatSize } from "../src/config/units.ts";
+import { formatDuration, formatSize } from "../src/config/units.ts";
+import type { Clock, Timer } from "../src/platform/clock.ts";
+import type { Account } from "../src/relay/call.ts";
 import type { Taken } from "../src/relay/callerror.ts";
+import type { Stage } from "../src/relay/login.ts";
 import { sizeText } from "./table.ts";
 
 export interface Progress {
@@ -34,6 +37,37 @@ export function progressOf(name: string): Progress {
     },
   };
 }
+
+/** Milliseconds after which somebody at a terminal wonders. */
+const WONDERS = 3_000;
+
+/** Says on a terminal whom we wait for, when that takes longer than anybody expects; nothing otherwise. */
+export function waitingFor(
+  { name, host, port, patience = GREETED }: Pick<Account, "name" | "host" | "port" | "patience">,
+  { stderr, clock }: { readonly stderr: object; readonly clock: Pick<Clock, "after"> },
+): { stage(stage: Stage): void; end(): void } {
+  if (!watched(stderr)) return { stage: () => {}, end: () => {} };
+  const texts: Readonly<Partial<Record<Stage, string>>> = {
+    dialling: "dialling",
+    greeting: `connected, and waiting up to ${formatDuration(patience)} for a greeting from`,
+    login: "logging in at",
+    asking: "waiting for word on our mail from",
+  };
+  let timer: Timer | undefined;
+  const say = (text: string) =>
+    void (stderr as NodeJS.WritableStream).write(`${name}: ${text} ${host}:${port}\n`);
+  return {
+    stage(stage) {
+      timer?.stop();
+      const text = texts[stage];
+      if (text !== undefined) timer = clock.after(WONDERS, () => say(text));
+    },
+    end: () => timer?.stop(),
+  };
+}
+
+/** As long as a greeting is waited for (RFC 5321 §4.5.3.2.1). */
+const GREETED = 5 * 60_000;
 
 export interface WorkProgress {
   /** @param total where it is known */

@@ -6,7 +6,7 @@ import { ConfigError } from "../src/config/error.ts";
 import { loadConfig, readConfig } from "../src/config/load.ts";
 import { parseFingerprint } from "../src/config/names.ts";
 import { parseTarget, TargetError } from "../src/config/target.ts";
-import { parseSize } from "../src/config/units.ts";
+import { parseDuration, parseSize } from "../src/config/units.ts";
 import { isAccountUri, parseAccountUri, UriError } from "../src/config/uri.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
@@ -27,6 +27,7 @@ interface PullFlags extends CommonFlags {
   readonly pin?: string;
   readonly spool?: string;
   readonly messageSize?: number;
+  readonly timeout?: number;
   readonly json: boolean;
   readonly daemon: boolean;
   readonly follow: boolean;
@@ -45,6 +46,7 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
     };
     const { daemon, follow, now } = flags;
     if (Number(daemon) + Number(follow) + Number(now) > 1) fail("one of --daemon, --follow and --now");
+    if (now && flags.timeout !== undefined) fail("--timeout is not for --now: the daemon makes the call");
     const { plans, spoolPath, outgoing } = await plansOf(flags, names);
     keepPrivate();
     const control = `${spoolPath}.control`;
@@ -99,6 +101,13 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
         placeholder: "SIZE",
         brief: "The largest message to take, with an odmr:// address (50MiB)",
       },
+      timeout: {
+        kind: "parsed",
+        parse: durationOf,
+        optional: true,
+        placeholder: "DURATION",
+        brief: "How long the provider may take for each step up to the login (dialling 1m, an answer 5m)",
+      },
       json: switchFlag("One JSON object for each account"),
       daemon: switchFlag("Call by the accounts' schedules, until told to end"),
       follow: switchFlag("Stay on the line, and take mail the moment it arrives"),
@@ -122,6 +131,7 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
         "odmr pull": "all accounts of the configuration",
         "odmr pull vps": "one of them",
         "odmr pull --json": "for scripts",
+        "odmr pull --timeout 20s": "no long wait for a provider that says nothing",
         "odmr pull --daemon": "for systemd: by the schedules of the configuration (every, schedule, follow)",
         "odmr pull --now": "wake that daemon, with the same report and exit status as a call",
         "odmr pull --follow vps": "stay on the line of one account and print what comes",
@@ -144,16 +154,30 @@ function sizeOf(text: string): number {
   return parseSize(text) ?? fail(`"${text}" is no size; write 50MiB`);
 }
 
+function durationOf(text: string): number {
+  const within = parseDuration(text) ?? 0;
+  return within > 0 ? within : fail(`"${text}" is no time to wait; write 30s or 2m`);
+}
+
 function fail(message: string): never {
   throw new UsageError(message);
 }
 
 const MESSAGE_SIZE = 50 * 1_048_576;
 
-async function plansOf(
-  flags: PullFlags,
-  names: readonly string[],
-): Promise<{ plans: readonly Plan[]; spoolPath: string; outgoing?: Outgoing | undefined }> {
+interface Plans {
+  readonly plans: readonly Plan[];
+  readonly spoolPath: string;
+  readonly outgoing?: Outgoing | undefined;
+}
+
+async function plansOf(flags: PullFlags, names: readonly string[]): Promise<Plans> {
+  const { plans, ...rest } = await plansFor(flags, names);
+  const { timeout: patience } = flags;
+  return { ...rest, plans: plans.map((plan) => ({ ...plan, account: { ...plan.account, patience } })) };
+}
+
+async function plansFor(flags: PullFlags, names: readonly string[]): Promise<Plans> {
   const [only] = names;
   if (only !== undefined && isAccountUri(only)) return planFor(only, flags, names.length);
   if (flags.to !== undefined)
@@ -181,10 +205,12 @@ async function planFor(text: string, flags: PullFlags, words: number) {
   if (words > 1) fail("one odmr:// address at a time");
   if (flags.to === undefined)
     fail("say where the mail goes: --to maildir:/path, --to lmtp://127.0.0.1:24, …");
+  const { passwordFile, ca, pin } = flags;
   try {
     const uri = parseAccountUri(text);
     const target = parseTarget(flags.to!);
-    const { passwordFile, ca, pin } = flags;
+    if (passwordFile === undefined)
+      fail(`say how ${uri.user} logs in: --password-file FILE, with the password on one line`);
     const plan = await planOfUri(uri, {
       target,
       passwordFile,

@@ -70,9 +70,9 @@ export class Talk {
     return this.#error;
   }
 
-  /** The peer's greeting. @throws LineError */
-  async greeting(): Promise<Reply> {
-    const greeting = this.#expect("greeting");
+  /** The peer's greeting, `within` milliseconds or as long as is usual for it. @throws LineError */
+  async greeting(within?: number): Promise<Reply> {
+    const greeting = this.#expect("greeting", within === undefined ? {} : { within });
     this.#listen();
     return (await greeting)[0]!;
   }

@@ -11,7 +11,7 @@ import type { Spool } from "../spool/spool.ts";
 import { isTransient, type Reply, replyLine } from "../wire/reply.ts";
 import { CallError, type CallFault, type Taken } from "./callerror.ts";
 import { type House, takeIn } from "./house.ts";
-import { callError, type Login, logIn, resume } from "./login.ts";
+import { callError, type Login, logIn, resume, type Stage, where } from "./login.ts";
 import type { Sender } from "./outgoing.ts";
 
 export interface Account extends Login {
@@ -40,6 +40,8 @@ export interface Caller {
   readonly sender?: Pick<Sender, "byLine">;
   /** Aborted when we must leave: what is under way is finished, and nothing new is taken. */
   readonly leaving?: AbortSignal;
+  /** Told what is waited for from now on. */
+  readonly stage?: (stage: Stage) => void;
   /** Told while mail comes in; `expected` is how many messages the provider spoke of, if it did. */
   readonly progress?: (taken: Taken, expected: number | undefined) => void;
 }
@@ -97,7 +99,9 @@ export interface Round {
 export async function round(talk: Talk, asking: Asking): Promise<Round> {
   // After ATRN we are no client any more: what leaves goes first.
   await asking.caller.sender?.byLine(talk);
+  asking.caller.stage?.("asking");
   const answer = await talk.ask({ verb: "ATRN", domains: asking.ask });
+  asking.caller.stage?.("answered");
   if (talk.turned) {
     const { connection } = talk;
     const { again, ...taken } = await takeIn(houseOf(asking, answer), connection);
@@ -105,25 +109,30 @@ export async function round(talk: Talk, asking: Asking): Promise<Round> {
   }
   if (answer.code === 453) return { taken: nothing, talk };
   await talk.close();
-  throw refusal(answer);
+  throw refusal(answer, asking);
 }
 
 export const nothing: Taken = { messages: 0, octets: 0 };
 
 /** What the codes to ATRN mean beside 250 and 453 (RFC 2645 §5.2.1, and what real providers make of them). */
 const atrnFaults: Readonly<Record<number, readonly [CallFault, string]>> = {
-  450: ["refused", "the provider refuses: a domain is not this account's, or it asks too often"],
-  451: ["later", "the provider cannot say now"],
-  502: ["unreachable", "this host is no ODMR provider: it does not know ATRN"],
-  503: ["protocol", "the provider says that ATRN came at the wrong time"],
-  530: ["refused", "the provider wants authentication"],
-  535: ["refused", "the provider refuses the authentication"],
+  450: ["refused", "gives us no mail (a domain is not this account's there, or we ask too often)"],
+  451: ["later", "cannot say now whether there is mail"],
+  502: ["unreachable", "is no ODMR provider: it does not know ATRN"],
+  503: ["protocol", "says that ATRN came at the wrong time"],
+  530: ["refused", "wants authentication"],
+  535: ["refused", "refuses the authentication"],
 };
 
-function refusal(answer: Reply): CallError {
+function refusal(answer: Reply, { account, ask }: Asking): CallError {
   const [fault, text] =
-    atrnFaults[answer.code] ?? (isTransient(answer) ? ["later", "not now"] : ["refused", "ATRN was refused"]);
-  return new CallError(fault as CallFault, `${text}: ${replyLine(answer)}`);
+    atrnFaults[answer.code] ??
+    (isTransient(answer) ? ["later", "gives us no mail now"] : ["refused", "gives us no mail"]);
+  const asked = ["ATRN", ...(ask.length > 0 ? [ask.join(",")] : [])].join(" ");
+  return new CallError(
+    fault as CallFault,
+    `${where(account)} ${text}; to ${asked} it said ${replyLine(answer)}`,
+  );
 }
 
 function houseOf({ account, ask, caller, stay }: Asking, turning: Reply): House {

@@ -23,7 +23,12 @@ export interface Login {
   readonly certificate?: { readonly certificate: string | Uint8Array; readonly key: string | Uint8Array };
   /** Our name in EHLO. */
   readonly hostname: string;
+  /** Milliseconds that the other end may take for each step up to the login; undefined: as long as is usual (RFC 5321 §4.5.3.2). */
+  readonly patience?: number | undefined;
 }
+
+/** What is being waited for: a connection, its first words, its word on who we are, and on our mail; at last nothing. */
+export type Stage = "dialling" | "greeting" | "login" | "asking" | "answered";
 
 export interface LoginTools {
   readonly random: Random;
@@ -31,6 +36,8 @@ export interface LoginTools {
   readonly pbkdf2?: Pbkdf2;
   /** A connection, under TLS already if `tls` is given. */
   connect(tls: ClientTls | undefined): Promise<Connection>;
+  /** Told what is waited for from now on. */
+  readonly stage?: ((stage: Stage) => void) | undefined;
 }
 
 /** Milliseconds for a handshake. */
@@ -64,10 +71,13 @@ export async function resume(login: Login, connection: Connection): Promise<Talk
 export const where = ({ host, port }: Pick<Login, "host" | "port">): string => `${host}:${port}`;
 
 /** Dials and waits for the greeting. */
-async function meet(login: Login, { connect }: LoginTools): Promise<Talk> {
+async function meet(login: Login, { connect, stage }: LoginTools): Promise<Talk> {
   try {
+    stage?.("dialling");
     const talk = new Talk(await connect(login.tls === "implicit" ? clientTls(login) : undefined));
-    const greeting = await talk.greeting().catch((fault: unknown) => giveUp(talk, fault));
+    stage?.("greeting");
+    const greeting = await talk.greeting(login.patience).catch((fault: unknown) => giveUp(talk, fault));
+    stage?.("login");
     if (isPositive(greeting)) return talk;
     await talk.close();
     throw new CallError("later", `${where(login)} does not take calls now: ${replyLine(greeting)}`);
@@ -90,10 +100,10 @@ async function secure(login: Login, talk: Talk): Promise<Talk> {
       "protocol",
       `${where(login)} offers no STARTTLS; if that is right, write tls: implicit (or none, for tests)`,
     );
-  const answer = await talk.ask({ verb: "STARTTLS" });
+  const answer = await talk.ask({ verb: "STARTTLS" }, login.patience);
   if (!talk.turned) throw new CallError("protocol", `${where(login)} refuses STARTTLS: ${replyLine(answer)}`);
   const renewed = new Talk(
-    await talk.connection.startTls({ as: "client", tls: clientTls(login) }, HANDSHAKE),
+    await talk.connection.startTls({ as: "client", tls: clientTls(login) }, login.patience ?? HANDSHAKE),
     "SMTP",
     "renewed",
   );
@@ -102,7 +112,7 @@ async function secure(login: Login, talk: Talk): Promise<Talk> {
 }
 
 async function hello(login: Login, talk: Talk): Promise<void> {
-  const answer = await talk.ask({ verb: "EHLO", name: login.hostname });
+  const answer = await talk.ask({ verb: "EHLO", name: login.hostname }, login.patience);
   if (!isPositive(answer))
     throw new CallError(isTransient(answer) ? "later" : "protocol", `EHLO was answered ${replyLine(answer)}`);
 }
@@ -178,8 +188,9 @@ const lineFaults = {
 
 /** A failure of the line as a failure of the call; what is no such thing stays as it is. */
 export function callError(login: Pick<Login, "host" | "port">, fault: unknown): unknown {
+  const place = where(login);
   const say = (of: CallFault, message: string) =>
-    new CallError(of, `${where(login)}: ${message}`, { cause: fault });
+    new CallError(of, message.startsWith(place) ? message : `${place}: ${message}`, { cause: fault });
   if (fault instanceof ConnectionError) return say(connectionFaults[fault.fault], fault.message);
   if (fault instanceof LineError) return say(lineFaults[fault.fault], fault.message);
   if (fault instanceof SaslError) return say("refused", fault.message);

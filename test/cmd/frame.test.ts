@@ -60,6 +60,14 @@ test("a word that is too much is a usage error", async () => {
   assert.equal((await run(["check", "odmr.yaml"])).status, 64);
 });
 
+test("a call without a password, or with a time that is none, is a usage error", async () => {
+  const { status, stderr } = await run(["pull", "odmr://home@127.0.0.1:1/example.org", "--to", "discard:"]);
+  const what = "say how home logs in: --password-file FILE, with the password on one line";
+  assert.deepEqual([status, stderr], [64, `odmr: ${what}\n`]);
+  for (const time of ["0s", "soon"]) assert.equal((await run(["pull", "--timeout", time])).status, 64, time);
+  assert.equal((await run(["pull", "--now", "--timeout", "9s"])).status, 64);
+});
+
 test("called through a link that is named after a command, the program is that command", async () => {
   assert.deepEqual(await run(["--help"], "check"), await run(["check", "--help"]));
 });

@@ -111,6 +111,22 @@ for (const { name, words } of programs)
         assert.equal((await calling(world, { ATRN: "451 4.3.0 not now" })).status, 75);
       }));
 
+    it("ends with 75 where the provider says nothing for as long as --timeout lets it", () =>
+      inWorld(words, async (world) => {
+        await world.file("home.secret", "open sesame\n");
+        const silent = createServer(() => {});
+        await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+        try {
+          const provider = `127.0.0.1:${(silent.address() as { port: number }).port}`;
+          const house = await houseOf(world, { vps: { provider } });
+          const pull = ["pull", "--config", house, "--timeout", "50ms"];
+          const { status, stdout } = await world.run(pull);
+          assert.deepEqual([status, stdout], [75, `vps: ${provider} did not send anything in time\n`]);
+        } finally {
+          silent.close();
+        }
+      }));
+
     it("ends with 75 without a call where a target cannot take mail", () =>
       inWorld(words, async (world) => {
         const { doors } = await world.serve(await relayOf(world));

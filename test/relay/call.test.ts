@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import type { Account } from "../../src/relay/call.ts";
+import { type Account, call } from "../../src/relay/call.ts";
 import { CallError } from "../../src/relay/callerror.ts";
 import { lists, runErrand } from "../../src/relay/errand.ts";
 import { manualClock } from "../support/clock.ts";
@@ -337,6 +337,52 @@ describe("a provider's answers", () => {
       assert.equal(await housed(), 0);
       await nextTurnWorks();
     });
+});
+
+describe("a provider that says nothing", () => {
+  const silences: readonly (readonly [step: string, talk: Talk])[] = [
+    ["greeting", []],
+    ["EHLO", hello.slice(0, 2)],
+  ];
+  for (const [step, talk] of silences)
+    it(`instead of its ${step} is left after as long as it may take`, async () => {
+      await post.close();
+      const clock = manualClock();
+      post = await openPost({ clock });
+      const stages: string[] = [];
+      const [here, there] = pipe({ clock });
+      const played = play(there, "P", [...talk, "rest"], { clock });
+      const called = call({ ...post.account, patience: 20_000 }, [], {
+        ...post.caller,
+        dial: async () => here,
+        stage: (stage) => void stages.push(stage),
+      }).catch((fault: unknown) => fault);
+      await clock.advance(19_000);
+      const begun = [...stages];
+      await clock.advance(1_000);
+      const fault = (await called) as CallError;
+      assert.deepEqual([fault.fault, /in time/.test(fault.message)], ["later", true]);
+      assert.equal(begun.at(-1), step === "greeting" ? "greeting" : "login");
+      await played;
+    });
+});
+
+describe("a refused ATRN", () => {
+  it("says who refused what, and why that may be", async () => {
+    const talk = [...known, "C: ATRN example.org,example.com", "P: 450 4.7.1 not yours", ...bye];
+    const [here, there] = pipe({ clock: post.clock });
+    const played = play(there, "P", talk);
+    const fault = await call(post.account, ["example.org", "example.com"], {
+      ...post.caller,
+      dial: async () => here,
+    }).catch((fault: unknown) => fault);
+    await played;
+    assert.equal(
+      (fault as CallError).message,
+      "relay.test:366 gives us no mail (a domain is not this account's there, or we ask too often); " +
+        "to ATRN example.org,example.com it said 450 4.7.1 not yours",
+    );
+  });
 });
 
 describe("octets across the turn", () => {
