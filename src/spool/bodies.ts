@@ -138,6 +138,13 @@ export class NewBody {
     return this.#waiting > BACKLOG ? this.#writing : undefined;
   }
 
+  /** What was written so far. @throws what the disk said */
+  async *content(): AsyncGenerator<Uint8Array> {
+    await this.#writing;
+    if (this.#trouble !== undefined) throw this.#trouble;
+    yield* this.#bodies.read(this.name);
+  }
+
   /** Resolves when the file and its name are durable. @throws what the disk said, first trouble first */
   async finish(): Promise<void> {
     await this.#writing;

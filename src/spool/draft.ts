@@ -70,6 +70,10 @@ export class SpoolDraft implements Draft {
     return this.#spill(large, bytes);
   }
 
+  content(): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+    return this.#large === undefined ? this.#pieces : this.#large.body.content();
+  }
+
   async commit(facts: { readonly subject?: string }): Promise<Committed> {
     if (this.#ended) throw new SpoolError("closed", "this draft was committed or discarded before");
     this.#ended = true;

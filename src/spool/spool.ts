@@ -111,6 +111,8 @@ export interface Draft {
   readonly ids: readonly MessageId[];
   /** Adds canonical octets, which are not to be changed afterwards. Awaiting it is the back-pressure; undefined: go on at once. */
   write(bytes: Uint8Array): Promise<void> | undefined;
+  /** What was written so far, to look at before commit(); the pieces are not to be changed. @throws what the disk said */
+  content(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   /** Resolves after the sync of the group that carries it. @throws SpoolError if it could not be stored (answer 451) */
   commit(facts: { readonly subject?: string }): Promise<Committed>;
   /** Forgets it. Never throws. */
