@@ -18,7 +18,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   net: ["smtp", "wire"],
   delivery: ["net", "mail", "smtp", "wire"],
   spool: ["mail", "wire"],
-  relay: ["delivery", "spool", "net", "mail", "smtp", "wire"],
+  checks: ["net", "mail", "wire"],
+  relay: ["checks", "delivery", "spool", "net", "mail", "smtp", "wire"],
   admin: ["relay", "spool", "mail", "wire"],
 };
 

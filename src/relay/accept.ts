@@ -1,5 +1,6 @@
 /** Taking mail in: what a door lets through becomes a draft in the spool, and 250 is said when it is safe there. */
 // The same at every door: intake, LMTP, the customer's own line, and the customer's house after the turn.
+import type { Inspection } from "../checks/check.ts";
 import { HeaderGlance } from "../mail/glance.ts";
 import { protocolOf, received, type SessionKind } from "../mail/trace.ts";
 import type { Drive } from "../net/drive.ts";
@@ -18,6 +19,7 @@ import {
 import type { Address } from "../wire/address.ts";
 import type { MailParameters, RcptParameters } from "../wire/command.ts";
 import { type Reply, reply, replyLine } from "../wire/reply.ts";
+import { Examination } from "./examination.ts";
 
 /** Where a recipient's mail is held, and for how long in milliseconds. */
 export interface Place {
@@ -35,6 +37,8 @@ export interface Door {
   readonly doubles?: "remove";
   /** What is larger, in octets, is asked to come at another time; undefined: nothing is. The announced SIZE knows nothing of it. */
   readonly largest?: number;
+  /** What is looked at before it is let in; undefined: nothing is. */
+  readonly inspection?: Inspection | undefined;
 }
 
 /** Who is speaking, for the Received field and the log. */
@@ -100,6 +104,7 @@ export class Acceptor {
   readonly #perRecipient: boolean;
   #transaction: Transaction | undefined;
   #draft: Draft | undefined;
+  #examination: Examination | undefined;
   /** Of the body that is coming: a silent session keeps none. */
   #glance: HeaderGlance | undefined;
   #octets = 0;
@@ -126,9 +131,9 @@ export class Acceptor {
         return session.reply(refusal ?? answers.sender);
       }
       case "rcpt":
-        return session.reply(this.#recipient(event.to, event.parameters));
+        return this.#rcpt(event.to, event.parameters);
       case "body":
-        this.#draft = this.#tools.spool.begin(this.#acceptance(this.#transaction!));
+        this.#begin(this.#transaction!);
         this.#glance = new HeaderGlance();
         this.#octets = 0;
         return session.proceed();
@@ -136,7 +141,7 @@ export class Acceptor {
         this.#octets += event.bytes.length;
         if (this.#tooLarge(this.#octets)) return this.#draft?.discard();
         this.#glance?.write(event.bytes);
-        return this.#draft?.write(event.bytes);
+        return (this.#examination ?? this.#draft)?.write(event.bytes);
       case "complete":
         return this.#complete(event.token);
       case "reset":
@@ -146,8 +151,18 @@ export class Acceptor {
     }
   }
 
-  #recipient(to: Address, parameters: RcptParameters): Reply {
+  #rcpt(to: Address, parameters: RcptParameters): Promise<void> | void {
+    const { session } = this.#drive;
     const place = this.#door.recipient(to);
+    const inspected = "code" in place ? undefined : this.#door.inspection?.recipient(to, this.#speaker());
+    if (inspected === undefined) return session.reply(this.#recipient(to, parameters, place));
+    return inspected.then((refusal) => {
+      // The line may have been shut while we looked.
+      if (!session.ended) session.reply(this.#recipient(to, parameters, refusal ?? place));
+    });
+  }
+
+  #recipient(to: Address, parameters: RcptParameters, place: Place | Reply): Reply {
     if ("code" in place) {
       const { from } = this.#transaction!;
       const { address, helo } = this.#speaker();
@@ -164,7 +179,26 @@ export class Acceptor {
     return answers.recipient;
   }
 
-  #acceptance({ from, parameters, recipients }: Transaction): Acceptance {
+  #begin(transaction: Transaction): void {
+    const { spool, hostname } = this.#tools;
+    const { from, recipients } = transaction;
+    const { inspection } = this.#door;
+    let examination: Examination | undefined;
+    const draft = spool.begin(this.#acceptance(transaction, () => examination?.fields ?? ""));
+    if (inspection !== undefined) {
+      const brought = {
+        from,
+        recipients: recipients.map(({ address }) => address),
+        visitor: this.#speaker(),
+      };
+      examination = new Examination(inspection, draft, brought, hostname);
+    }
+    this.#draft = draft;
+    this.#examination = examination;
+  }
+
+  /** @param fields what the checks put on top, asked for when the message is stored */
+  #acceptance({ from, parameters, recipients }: Transaction, fields: () => string): Acceptance {
     const speaker = this.#speaker();
     const arrived = this.#tools.clock.now();
     const protocol = protocolOf({
@@ -188,7 +222,7 @@ export class Acceptor {
         ...(speaker.user !== undefined && { auth: speaker.user }),
       },
       arrived,
-      trace: (id, posting) => this.#trace({ id, posting, speaker, protocol, at: arrived }),
+      trace: (id, posting) => fields() + this.#trace({ id, posting, speaker, protocol, at: arrived }),
       ...(parameters.origin && { origin: parameters.origin }),
       ...(this.#door.doubles && { doubles: this.#door.doubles }),
     };
@@ -211,18 +245,25 @@ export class Acceptor {
   /** Commits without waiting: the session reads on, and the final reply follows the sync. */
   #complete(token: BodyToken): void {
     const draft = this.#draft!;
+    const examination = this.#examination;
     const transaction = this.#transaction!;
     this.#draft = undefined;
+    this.#examination = undefined;
     this.#transaction = undefined;
     const { received: hops, subject } = this.#glance!;
     this.#glance = undefined;
     const refusal = hops > HOPS ? answers.loop : this.#tooLarge(this.#octets) ? answers.largeNow : undefined;
+    const facts = subject === undefined ? {} : { subject };
+    const store = () => draft.commit(facts).then((committed) => this.#stored(committed, transaction));
+    const refuse = (why: Reply) => draft.discard().then(() => why);
     const stored =
       refusal !== undefined
-        ? draft.discard().then(() => refusal)
-        : draft
-            .commit(subject === undefined ? {} : { subject })
-            .then((committed) => this.#stored(committed, transaction));
+        ? refuse(refusal)
+        : examination === undefined
+          ? store()
+          : this.#verdict(examination, transaction).then((bad) =>
+              bad === undefined ? store() : refuse(bad),
+            );
     void stored
       .catch((fault: unknown) => this.#trouble(fault))
       .then((final) => {
@@ -232,6 +273,19 @@ export class Acceptor {
         );
         this.#drive.wake();
       });
+  }
+
+  async #verdict(examination: Examination, { from, recipients }: Transaction): Promise<Reply | undefined> {
+    const refusal = await examination.verdict();
+    if (refusal !== undefined)
+      this.#tools.log.log("info", "message refused", {
+        from,
+        to: recipients.map(({ address }) => address),
+        peer: this.#speaker().address,
+        reply: replyLine(refusal),
+        why: examination.why,
+      });
+    return refusal;
   }
 
   #stored(committed: Committed, { from, recipients, parameters }: Transaction): Reply {
@@ -278,6 +332,7 @@ export class Acceptor {
   async #drop(): Promise<void> {
     const draft = this.#draft;
     this.#draft = undefined;
+    this.#examination = undefined;
     this.#transaction = undefined;
     await draft?.discard();
   }

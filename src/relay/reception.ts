@@ -1,6 +1,7 @@
 /** One connection at one of the relay's doors, from the greeting to the end, through STARTTLS and, at the ODMR door, the turn. */
 // STARTTLS and the turn are the same act: this session is over, a fresh one takes the connection, and nothing is handed on.
 
+import type { Inspection } from "../checks/check.ts";
 import { type Connection, ConnectionError } from "../net/connection.ts";
 import { Drive, patience } from "../net/drive.ts";
 import { network } from "../net/listen.ts";
@@ -17,8 +18,9 @@ import type { DoorSettings, Relay } from "./relay.ts";
 import { drain } from "./turn.ts";
 import { awaitMail } from "./wait.ts";
 
-/** Bodies whose commit may be under way while the next ones are read. */
+/** Bodies whose commit may be under way while the next ones are read; and those that are looked at, which takes longer. */
 const OWED = 256;
+const OWED_A_LOOK = 4;
 
 /** Wrong passwords in one session (RFC 4954 §6: three at least). */
 const GUESSES = 5;
@@ -42,6 +44,8 @@ const withLogin: ReadonlySet<DoorSettings["service"]> = new Set(["odmr", "submis
 interface Session {
   readonly connection: Connection;
   readonly begins: "with a greeting" | "under TLS" | Acquaintance;
+  /** Of this connection, under TLS too: an address is what it is. */
+  readonly inspection: Inspection | undefined;
 }
 
 /** Who proved in an earlier session on this connection who it is; `since` is when, by the steady clock. */
@@ -66,7 +70,8 @@ export async function receive(
   // The one that is open now: STARTTLS puts another in its place.
   let line = connection;
   try {
-    let session: Session | undefined = { connection, begins: "with a greeting" };
+    const inspection = relay.book.inspector?.meet(door.service, connection.peer.address);
+    let session: Session | undefined = { connection, begins: "with a greeting", inspection };
     let now = relay;
     while (session !== undefined) {
       line = session.connection;
@@ -90,6 +95,7 @@ class Reception {
   readonly #drive: Drive;
   readonly #acceptor: Acceptor;
   readonly #begins: Session["begins"];
+  readonly #inspection: Inspection | undefined;
   readonly #latest: () => Relay;
   #helo = "";
   #verb: "EHLO" | "HELO" | "LHLO" = "HELO";
@@ -100,20 +106,26 @@ class Reception {
   #refusals = 0;
   #next: "tls" | Turn | undefined;
 
-  constructor(relay: Relay, door: DoorSettings, { connection, begins }: Session, latest: () => Relay) {
+  constructor(
+    relay: Relay,
+    door: DoorSettings,
+    { connection, begins, inspection }: Session,
+    latest: () => Relay,
+  ) {
     this.#relay = relay;
     this.#door = door;
     this.#connection = connection;
     this.#begins = begins;
+    this.#inspection = inspection;
     this.#latest = latest;
     if (typeof begins === "object") this.#acquaintance = begins;
     this.#session = (begins === "under TLS" ? renewedServerSession : serverSession)(this.#settings());
     const { minimumRate: rate = patience.rate } = relay.book;
     this.#drive = new Drive(this.#session, connection, { ...patience, rate });
-    const recipients = relayDoor(relay, () => this.#user);
+    const way = { ...relayDoor(relay, () => this.#user), inspection };
     this.#acceptor = new Acceptor(
       this.#drive,
-      recipients,
+      way,
       relay,
       () => this.#speaker(),
       door.service === "lmtp" ? "lmtp" : undefined,
@@ -141,7 +153,8 @@ class Reception {
     }
     if (this.#next === "tls") return this.#upgrade();
     const turnedBack = await drain(this.#relay, this.#next!, this.#connection, () => this.#mayStay());
-    return turnedBack ? { connection: this.#connection, begins: this.#acquaintance! } : undefined;
+    if (!turnedBack) return undefined;
+    return { connection: this.#connection, begins: this.#acquaintance!, inspection: this.#inspection };
   }
 
   /** Whether another round may follow: who the customer is must be as true as it was when it proved it. */
@@ -159,6 +172,10 @@ class Reception {
 
   /** What is here already was said before our greeting: the session fails by it (RFC 5321 §4.3.1). */
   async #welcome(): Promise<void> {
+    const { clock, stopping } = this.#relay;
+    const delay = this.#inspection?.greetingDelay ?? 0;
+    if (delay > 0) await pause(clock, delay, stopping);
+    if (this.#session.ended) return;
     const early = this.#connection.pending > 0 ? await this.#connection.read(patience.read) : undefined;
     if (early !== undefined) this.#session.feed(early);
     this.#session.greet(reply(220, undefined, `${this.#relay.hostname} ${greetingOf[this.#door.service]}`));
@@ -178,7 +195,7 @@ class Reception {
       sizeLimit: book.messageSize,
       recipientLimit: book.recipients,
       bareLineEnds: this.#door.bareLineEnds,
-      owedLimit: OWED,
+      owedLimit: this.#inspection === undefined ? OWED : OWED_A_LOOK,
       // A customer's outgoing mail comes once, too.
       ledger: this.#door.service === "odmr",
       known,
@@ -254,7 +271,8 @@ class Reception {
 
   async #upgrade(): Promise<Session> {
     const tls = { as: "server", tls: this.#relay.book.tls! } as const;
-    return { connection: await this.#connection.startTls(tls, patience.read), begins: "under TLS" };
+    const connection = await this.#connection.startTls(tls, patience.read);
+    return { connection, begins: "under TLS", inspection: this.#inspection };
   }
 
   #begin(mechanism: string, initial: Uint8Array | undefined): Promise<void> | void {

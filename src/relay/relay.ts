@@ -1,4 +1,5 @@
 /** What a relay is made of; every part of the provider's side is given this, and reads only what it needs. */
+import type { Inspector } from "../checks/check.ts";
 import type { ServerTls } from "../net/connection.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
@@ -28,6 +29,8 @@ export interface Book {
   readonly postmaster?: Address;
   /** The way to the world; undefined: mail goes to customers only. */
   readonly outbound?: Outbound;
+  /** Looks at strangers and what they bring; undefined: nobody does. */
+  readonly inspector?: Inspector;
   /** Where the house of a customer is the relay: its own door, for all. */
   readonly home?: Door;
 }
