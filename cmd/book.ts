@@ -15,6 +15,7 @@ import type { Book } from "../src/relay/relay.ts";
 import { parseVerifier } from "../src/smtp/sasl/verifier.ts";
 import type { Address } from "../src/wire/address.ts";
 
+import { inspectorFor } from "./inspection.ts";
 import { outboundOf } from "./outbound.ts";
 
 type Serve = NonNullable<Config["serve"]>;
@@ -37,6 +38,7 @@ export async function readBook(
   const secret = await serverSecret(`${config.spool}.secret`, random);
   const outbound = await outboundOf(config, serve, log);
   const postmaster = serve.postmaster ?? firstPostmaster(serve);
+  const inspector = await inspectorFor(config.hostname, serve.checks);
   return {
     customers: customersOf(serve),
     credentials: new Credentials(people, {
@@ -48,6 +50,7 @@ export async function readBook(
     minimumRate: serve.limits.minimumRate,
     cramMd5: serve.auth.cramMd5,
     ...(postmaster !== undefined && { postmaster }),
+    ...(inspector && { inspector }),
     ...(outbound && { outbound }),
     ...(serve.limits.wait > 0 && { wait: serve.limits.wait }),
   };

@@ -44,7 +44,7 @@ export const smarthost = () =>
 
 export const address = () => text(parseAddress, "is no mail address; write bob@example.org");
 
-const nameServer = () =>
+export const nameServer = () =>
   text((input) => {
     const place = parsePlace(input, 53);
     return place !== undefined && isNetwork(place.host) ? input : undefined;

@@ -18,6 +18,7 @@ import {
   size,
   timezone,
 } from "./fields.ts";
+import { checksIn } from "./inspection.ts";
 import { address, outboundIn, sendingIn } from "./outgoing.ts";
 
 /** A configuration file as read: durations in milliseconds, sizes in octets, file names absolute. */
@@ -73,6 +74,7 @@ const serveIn = (folder: string) =>
     outbound: outboundIn(folder)
       .optional()
       .describe("How customers' mail to the world leaves; without it none does."),
+    checks: checksIn().optional().describe("What is looked at before mail is let in; without it nothing is."),
     limits: limits().prefault({}).describe("What one message, one address and all together may take."),
     auth: z
       .strictObject({

@@ -34,7 +34,7 @@ export function systemNames(servers: readonly string[] = []): Names {
   return {
     certain: !("Deno" in globalThis),
     async exchanges(domain) {
-      const records = await orNone(domain, resolver.resolveMx(domain));
+      const records = await answersOrNone(domain, resolver.resolveMx(domain));
       return records.map(({ exchange, priority }) => ({
         preference: priority,
         host: exchange === "" ? "." : exchange.toLowerCase(),
@@ -42,15 +42,15 @@ export function systemNames(servers: readonly string[] = []): Names {
     },
     async addresses(host) {
       const asked = await Promise.allSettled([
-        orNone(host, resolver.resolve4(host)),
-        orNone(host, resolver.resolve6(host)),
+        answersOrNone(host, resolver.resolve4(host)),
+        answersOrNone(host, resolver.resolve6(host)),
       ]);
       const found = asked.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
       for (const answer of asked) if (answer.status === "rejected" && found.length === 0) throw answer.reason;
       return found;
     },
     async texts(name) {
-      const records = await orNone(name, resolver.resolveTxt(name));
+      const records = await answersOrNone(name, resolver.resolveTxt(name));
       return records.map((pieces) => pieces.join(""));
     },
   };
@@ -59,7 +59,8 @@ export function systemNames(servers: readonly string[] = []): Names {
 /** What runtimes say where a name, or a record of it, does not exist: they do not tell the two apart. */
 const NONE: readonly string[] = ["ENOTFOUND", "ENODATA", "DNS_ENOTFOUND", "DNS_ENODATA"];
 
-async function orNone<T>(name: string, asked: Promise<T[]>): Promise<readonly T[]> {
+/** @throws NameTrouble if the question was not answered */
+export async function answersOrNone<T>(name: string, asked: Promise<readonly T[]>): Promise<readonly T[]> {
   try {
     return await asked;
   } catch (error) {

@@ -1,0 +1,32 @@
+/** From the configuration to the inspector: the checks that are switched on, with what they ask. */
+
+import type { Inspector } from "../src/checks/check.ts";
+import type { Config } from "../src/config/config.ts";
+import { systemClock } from "../src/platform/clock.ts";
+import { systemLookup } from "../src/platform/lookup.ts";
+import { systemRandom } from "../src/platform/random.ts";
+import { admission } from "./admission.ts";
+
+type Checks = NonNullable<NonNullable<Config["serve"]>["checks"]>;
+
+/** undefined: nothing is looked at. */
+export async function inspectorFor(
+  hostname: string,
+  checks: Checks | undefined,
+): Promise<Inspector | undefined> {
+  if (checks === undefined) return undefined;
+  const { at, trusted, dns, greetingDelay = 0, authentication } = checks;
+  const [{ inspectorOf }, { Authentication }] = await Promise.all([
+    import("../src/checks/inspector.ts"),
+    import("../src/checks/authentication.ts"),
+  ]);
+  const tools = { hostname, lookup: systemLookup(dns), clock: systemClock, random: systemRandom };
+  const ours = trusted.length === 0 ? () => false : admission(trusted);
+  return inspectorOf({
+    hostname,
+    at,
+    trusts: (address) => address !== "unix" && ours({ address, port: 0 }),
+    greetingDelay,
+    checks: [...(authentication ? [new Authentication(authentication, tools)] : [])],
+  });
+}
