@@ -40,6 +40,7 @@ export class Porch {
           this.#bound.set(door, await this.#listen(door));
     } catch (fault) {
       await this.close();
+      this.#bound.clear();
       throw fault;
     }
   }
@@ -56,7 +57,6 @@ export class Porch {
 
   async close(): Promise<void> {
     await Promise.all([...this.#bound.values()].map((listener) => listener.close()));
-    this.#bound.clear();
   }
 
   #listen(door: DoorPlan): Promise<Listener> {
