@@ -2,7 +2,6 @@
 // SIGHUP reads the configuration anew: accounts that did not change go on as they are. SIGTERM ends it within ten seconds.
 
 import type { Outgoing } from "../src/config/config.ts";
-import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConnectionError } from "../src/net/connection.ts";
 import { askControl, openControl } from "../src/net/control.ts";
 import type { Listener } from "../src/net/listen.ts";
@@ -13,22 +12,20 @@ import { Arrivals } from "../src/relay/arrivals.ts";
 import { CallError } from "../src/relay/callerror.ts";
 import { lists } from "../src/relay/errand.ts";
 import { follow } from "../src/relay/follow.ts";
-import { type HomeListener, homeBook, openHome } from "../src/relay/homeoffice.ts";
-import type { Relay } from "../src/relay/relay.ts";
 import { type Charge, type Left, type Line, Watch } from "../src/relay/rota.ts";
 import { scheduleOf } from "../src/relay/schedule.ts";
 import type { RecordingSpool } from "../src/spool/records.ts";
 import type { Lane } from "../src/spool/spool.ts";
 import type { Plan } from "./account.ts";
-import { admission } from "./admission.ts";
 import { callerOf, carriedBy, type Desk, deskOf, finished, type Report, runPlan } from "./errand.ts";
 import { Exit, status } from "./exit.ts";
+import { HomeDoor } from "./homedoor.ts";
 import { notify } from "./systemd.ts";
 
 export interface DaemonOptions {
   readonly plans: readonly Plan[];
-  /** The plans as the configuration has them now. */
-  readonly reload: () => Promise<readonly Plan[]>;
+  /** Plans and outgoing as the configuration has them now. */
+  readonly reload: () => Promise<Pick<DaemonOptions, "plans" | "outgoing">>;
   readonly spool: RecordingSpool;
   /** Where the control socket lies. */
   readonly control: string;
@@ -49,7 +46,6 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const unheard = spool.onChange((lane) => arrivals.came(lane));
   const house = new Household(options, arrivals);
   let control: Listener | undefined;
-  let home: HomeListener | undefined;
   try {
     control = await openControl({
       path: options.control,
@@ -62,46 +58,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       () => house.callAll(),
     );
     house.renew(options.plans);
-    home = await openDoor(options, arrivals);
+    await house.door.renew(options);
     await notify("READY=1");
     await toldToEnd;
     log.log("info", "ending");
     await notify("STOPPING=1");
-    await Promise.race([Promise.all([home?.close(), house.end()]), pause(systemClock, GRACE)]);
+    await Promise.race([Promise.all([house.door.close(), house.end()]), pause(systemClock, GRACE)]);
   } finally {
     unheard();
     await control?.close();
   }
-}
-
-/** Opens the door for mail from this house, where the configuration has one. */
-async function openDoor(
-  { plans, outgoing, spool, log }: DaemonOptions,
-  arrivals: Arrivals,
-): Promise<HomeListener | undefined> {
-  const [plan] = plans;
-  if (plan === undefined || outgoing?.listen === undefined) return undefined;
-  const { listen, networks } = outgoing;
-  const stop = new AbortController();
-  const relay: Relay = {
-    ...{ spool, log, arrivals, clock: systemClock, random: systemRandom },
-    hostname: plan.account.hostname,
-    book: homeBook(plan.home),
-    stopping: stop.signal,
-  };
-  const home = await openHome(
-    relay,
-    "path" in listen ? { ...listen, mode: 0o660 } : listen,
-    admission(networks),
-  );
-  const { address, port } = home.address;
-  const where = address === "unix" ? formatEndpoint(listen) : formatEndpoint({ host: address, port });
-  log.log("info", "listening", { service: "outgoing", address: where });
-  const close = (): Promise<void> => {
-    stop.abort();
-    return home.close();
-  };
-  return { ...home, close };
 }
 
 /** Asks the daemon that runs on this spool for calls now. @throws Exit if there is none */
@@ -130,6 +96,7 @@ interface Tended {
 }
 
 class Household {
+  readonly door: HomeDoor;
   readonly #options: DaemonOptions;
   readonly #arrivals: Arrivals;
   readonly #leaving = new AbortController();
@@ -139,6 +106,7 @@ class Household {
   constructor(options: DaemonOptions, arrivals: Arrivals) {
     this.#options = options;
     this.#arrivals = arrivals;
+    this.door = new HomeDoor(options, arrivals);
   }
 
   /** Accounts that are new or changed begin, those that are gone or changed end with their call. */
@@ -162,7 +130,9 @@ class Household {
     const { log, reload } = this.#options;
     await notify("RELOADING=1");
     try {
-      this.renew(await reload());
+      const now = await reload();
+      await this.door.renew(now);
+      this.renew(now.plans);
       log.log("info", "reloaded");
     } catch (fault) {
       log.log("error", "not reloaded", { why: textOf(fault) });

@@ -69,7 +69,10 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
       if (daemon || follow) {
         const { runDaemon } = await import("./daemon.ts");
         const timed = (all: readonly Plan[]) => (follow ? all.map(following) : all);
-        const reload = async () => timed((await plansOf(flags, names)).plans);
+        const reload = async () => {
+          const { plans, outgoing } = await plansOf(flags, names);
+          return { plans: timed(plans), outgoing };
+        };
         const told = follow ? print : (report: Report) => logCall(report, log);
         await runDaemon({ plans: timed(plans), reload, spool, control, log, told, outgoing });
       } else for (const plan of plans) tell((await runPlan(deskOf(plan, spool, log))).report);

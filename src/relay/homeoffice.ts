@@ -27,7 +27,7 @@ const CONNECTIONS = 100;
 
 export interface HomeListener {
   readonly address: Peer;
-  /** Closes the door; resolves when all have gone. */
+  /** Closes the door, at once; resolves when all have gone who came in by it. */
   close(): Promise<void>;
 }
 
@@ -38,13 +38,16 @@ const settings: DoorSettings = {
   bareLineEnds: "normalise",
 };
 
-/** Opens the door for the mail server at home. @param admits whether this peer may come in at all */
+/**
+ * Opens the door for the mail server at home.
+ * @param latest the relay as it is now: its book may be renewed @param admits whether this peer may come in at all
+ */
 export async function openHome(
-  relay: Relay,
+  latest: () => Relay,
   address: ListenAddress,
   admits: (peer: Peer) => boolean,
 ): Promise<HomeListener> {
-  const { log, clock } = relay;
+  const { log, clock } = latest();
   const sessions = new Set<Promise<void>>();
   const enter = (connection: Connection): Promise<void> => {
     if (!admits(connection.peer)) {
@@ -52,7 +55,7 @@ export async function openHome(
       connection.destroy();
       return Promise.resolve();
     }
-    const session: Promise<void> = receive(relay, settings, connection)
+    const session: Promise<void> = receive(latest(), settings, connection)
       .catch((fault: unknown) => log.log("error", "session failed", { why: String(fault) }))
       .finally(() => sessions.delete(session));
     sessions.add(session);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { chmod, readFile, stat } from "node:fs/promises";
+import { appendFile, chmod, readFile, stat } from "node:fs/promises";
+import { connect } from "node:net";
 import { describe, it } from "node:test";
 import type { Child } from "../../cmd/demo/child.ts";
 import { compare } from "../../cmd/demo/compare.ts";
@@ -132,7 +133,60 @@ for (const { name, words } of programs)
         await daemon.heard(logged("not reloaded"));
         assert.equal((await daemon.end("SIGTERM")).status, 0);
       }));
+
+    it("moves the door for mail of the house at SIGHUP, and lets those finish who came in by the old one", () =>
+      inWorld(words, async (world) => {
+        const { doors } = await world.serve(await relayOf(world));
+        const never = 'schedule: ["0 0 29 2 *"]';
+        const write = async (listen: string, from = "") => {
+          const file = await house(world, { vps: [doors.odmr!, never] });
+          await appendFile(file, `  outgoing: { listen: "${listen}", via: vps${from} }\n`);
+        };
+        await write("127.0.0.1:0");
+        const daemon = daemonOf(world);
+        const places = (stderr: string) =>
+          [...stderr.matchAll(/"event":"listening".*?"address":"([^"]+)"/g)].map(([, place]) => place!);
+        const opened = (count: number) => daemon.heard((stderr) => places(stderr)[count - 1]);
+        const old = await opened(1);
+        const first = await talkTo(old);
+        await write("127.0.0.2:0");
+        process.kill(daemon.pid, "SIGHUP");
+        const place = await opened(2);
+        assert.match(place, /^127\.0\.0\.2:/);
+        await assert.rejects(talkTo(old));
+        assert.match(await first.says("MAIL FROM:<a@example.org>"), /^250 /);
+
+        // Only what it lets through changes: the door stays where it is.
+        await write("127.0.0.2:0", ', from: ["b@example.org"]');
+        process.kill(daemon.pid, "SIGHUP");
+        await daemon.heard(logged("reloaded", 2));
+        const second = await talkTo(place);
+        assert.match(await second.says("MAIL FROM:<a@example.org>"), /^5/);
+
+        // A place that is taken: nothing changes.
+        await write(doors.odmr!);
+        process.kill(daemon.pid, "SIGHUP");
+        await daemon.heard(logged("not reloaded"));
+        const third = await talkTo(await opened(3));
+        for (const each of [first, second, third]) assert.match(await each.says("QUIT"), /^221 /);
+        assert.equal((await daemon.end("SIGTERM")).status, 0);
+      }));
   });
+
+/** A talk with the door of the house, greeted. @throws where nobody listens */
+async function talkTo(place: string): Promise<{ says(line: string): Promise<string> }> {
+  const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(place) ?? [];
+  const socket = connect(Number(port), host);
+  const answers = socket.setEncoding("latin1")[Symbol.asyncIterator]() as AsyncIterator<string>;
+  const next = async () => (await answers.next()).value as string;
+  const says = (line: string) => {
+    socket.write(`${line}\r\n`);
+    return next();
+  };
+  assert.match(await next(), /^220 /);
+  assert.match(await says("HELO mta.test"), /^250 /);
+  return { says };
+}
 
 /** Asks again and again: a program takes a moment to begin. */
 async function eventually(fits: () => Promise<boolean>): Promise<void> {
