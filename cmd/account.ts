@@ -2,7 +2,13 @@
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
-import type { AccountSmarthost, Config, Rule, Account as Settings } from "../src/config/config.ts";
+import {
+  type AccountSmarthost,
+  type Config,
+  type Rule,
+  type Account as Settings,
+  USUALLY,
+} from "../src/config/config.ts";
 import { readSecret } from "../src/config/secret.ts";
 import type { Target } from "../src/config/target.ts";
 import type { AccountUri } from "../src/config/uri.ts";
@@ -32,9 +38,6 @@ export interface Plan {
   /** The same for two plans that are the same. */
   readonly stamp: string;
 }
-
-/** How often an account is called of which nothing is said. */
-const USUALLY = 15 * 60_000;
 
 /** @throws ConfigError, or the system's error for a file that cannot be read */
 export async function planOf(settings: Settings, config: Config): Promise<Plan> {
@@ -105,8 +108,8 @@ async function accountOf(settings: Settings, config: Config): Promise<Account> {
   };
 }
 
-function timingOf({ every, schedule, timezone, follow }: Settings): Plan["timing"] {
-  return { every: schedule === undefined ? (every ?? USUALLY) : undefined, schedule, timezone, follow };
+function timingOf({ every = USUALLY, schedule, timezone, jitter, follow }: Settings): Plan["timing"] {
+  return { every: schedule === undefined ? every : undefined, schedule, timezone, jitter, follow };
 }
 
 /** Patterns of minutes are read by what is loaded only where they are used. */

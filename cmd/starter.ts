@@ -147,6 +147,8 @@ pull:
       every: 15m
       #? pull.accounts.schedule
       # schedule: ["*/10 8-20 * * 1-5", "0 * * * *"]
+      #? pull.accounts.jitter
+      # jitter: 2m
       #? pull.accounts.timezone
       # timezone: Europe/Berlin
       #? pull.accounts.limit

@@ -2,10 +2,12 @@
 // Problems make it unusable; remarks are things that work and are seldom meant.
 
 import { domainOf } from "../wire/address.ts";
+import { USUALLY } from "./config.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import type { Path, Problem } from "./problems.ts";
 import type { Settings } from "./schema.ts";
 import type { Target } from "./target.ts";
+import { formatDuration } from "./units.ts";
 
 export const problemsOf = (settings: Settings): readonly Problem[] =>
   problemChecks.flatMap((check) => [...check(settings)]);
@@ -128,6 +130,14 @@ const problemChecks: readonly Check[] = [
           path: [...ACCOUNTS, i, "every"],
           of: "key",
           message: "there is a schedule too; take one out",
+        };
+  },
+  function* jitterOverEvery({ pull }) {
+    for (const [i, { every = USUALLY, schedule, jitter = 0 }] of (pull?.accounts ?? []).entries())
+      if (schedule === undefined && jitter > every / 2)
+        yield {
+          path: [...ACCOUNTS, i, "jitter"],
+          message: `it is more than half of every; write ${formatDuration(every / 2)} at most`,
         };
   },
   function* outgoingByNobody({ pull }) {

@@ -17,6 +17,9 @@ export const targetsOf = ({ to = [], otherwise }: Rule): readonly Target[] => [
   ...(otherwise === undefined ? [] : [otherwise]),
 ];
 
+/** How often an account is called of which nothing is said, in milliseconds. */
+export const USUALLY = 15 * 60_000;
+
 export type Outgoing = NonNullable<Pull["outgoing"]>;
 export type AccountSmarthost = NonNullable<Account["smarthost"]>;
 export type Admin = NonNullable<Settings["admin"]>;

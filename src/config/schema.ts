@@ -238,6 +238,11 @@ const accountIn = (folder: string) =>
       .min(1, 'it is empty; write ["*/10 8-20 * * 1-5", "0 * * * *"]')
       .optional()
       .describe("Instead of every: the minutes in which it calls, as cron has them."),
+    jitter: duration()
+      .optional()
+      .describe(
+        "How far by chance calls are from their times: so much later at most with schedule (20s, if nothing is said), so much either way with every (a twentieth of it); 0s: not at all.",
+      ),
     follow: z
       .boolean()
       .default(false)

@@ -13,6 +13,8 @@ export interface Timing {
   readonly schedule?: readonly string[] | undefined;
   /** An IANA name; undefined: the host's. */
   readonly timezone?: string | undefined;
+  /** Milliseconds that chance moves a call by: later than its minute, or either way of its interval; undefined: as usual. */
+  readonly jitter?: number | undefined;
 }
 
 /** What is known of the calls so far. */
@@ -43,9 +45,13 @@ const steps: Readonly<Record<CallFault, readonly number[]>> = {
 };
 
 /** Without `every` and `schedule` a call is due whenever the last one has ended: for those who stay on the line. */
-export function scheduleOf({ every, schedule, timezone }: Timing): Schedule {
+export function scheduleOf({ every, schedule, timezone, jitter }: Timing): Schedule {
   const regular =
-    schedule !== undefined ? byHours(schedule, timezone) : every !== undefined ? byIntervals(every) : atOnce;
+    schedule !== undefined
+      ? byHours(schedule, timezone, jitter)
+      : every !== undefined
+        ? byIntervals(every, jitter)
+        : atOnce;
   return ({ last, failures, fault }, now, random) => {
     // A clock that was set back must not keep us waiting for the time it showed before.
     const since = last === undefined ? undefined : Math.min(last, now);
@@ -67,17 +73,17 @@ type Regular = (since: Instant | undefined, now: Instant, random: Random) => Ins
 
 const atOnce: Regular = (_, now) => now;
 
-function byIntervals(every: number): Regular {
+function byIntervals(every: number, jitter = every / 20): Regular {
   return (since, now, random) =>
-    since === undefined ? now : since + Math.round(every * (0.95 + random.fraction() / 10));
+    since === undefined ? now : since + Math.round(every + jitter * (2 * random.fraction() - 1));
 }
 
-function byHours(patterns: readonly string[], timezone: string | undefined): Regular {
+function byHours(patterns: readonly string[], timezone: string | undefined, jitter = SPREAD): Regular {
   const crons = patterns.map((pattern) => cronOf(pattern, timezone));
   return (since, now, random) => {
     const from = new Date(since ?? now);
     const next = crons.flatMap((cron) => cron.nextRun(from)?.getTime() ?? []);
-    return Math.min(...next, now + LONGEST) + Math.round(random.fraction() * SPREAD);
+    return Math.min(...next, now + LONGEST) + Math.round(random.fraction() * jitter);
   };
 }
 

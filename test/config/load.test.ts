@@ -189,6 +189,10 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
     account('schedule: ["0 * * * *"], every: 15m, user: a, password: { file: b }'),
     /every: there is a schedule too; take one out$/,
   ],
+  "a jitter that would make calls meet is told": [
+    account("every: 10m, jitter: 6m, user: a, password: { file: b }"),
+    /jitter: it is more than half of every; write 5m at most$/,
+  ],
   "broken YAML is told with its place": [relay("tls: {a: b\n"), /^c\.yaml:[34]:\d+: this is no YAML: /],
   "an alias that leads nowhere is told": ["hostname: *a\n", /^c\.yaml: this is no YAML: Unresolved alias/],
   "a file that is no group of keys is told": [

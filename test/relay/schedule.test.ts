@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Random } from "../../src/platform/random.ts";
-import { backoff, scheduleOf, windowOf } from "../../src/relay/schedule.ts";
+import { backoff, scheduleOf, type Timing, windowOf } from "../../src/relay/schedule.ts";
 
 /** No jitter: the middle of what goes both ways, the beginning of what goes one. */
 const even: Random = { bytes: (count) => new Uint8Array(count), fraction: () => 0.5 };
@@ -73,6 +73,33 @@ describe("a schedule by hours", () => {
   });
 });
 
+describe("a jitter that is set", () => {
+  const most: Random = { ...even, fraction: () => 0.999_999 };
+  const last = at("2026-05-05T10:00:30Z");
+  const next = (timing: Timing, chance: Random) => iso(scheduleOf(timing)({ ...fine, last }, last, chance));
+
+  it("moves calls by intervals so much either way at most", () => {
+    const timing = { every: 15 * MINUTE, jitter: 2 * MINUTE };
+    assert.equal(next(timing, none), "2026-05-05T10:13:30.000Z");
+    assert.equal(next(timing, even), "2026-05-05T10:15:30.000Z");
+    assert.equal(next(timing, most), "2026-05-05T10:17:30.000Z");
+  });
+
+  it("makes calls by hours so much later at most, and never earlier", () => {
+    const timing = { schedule: ["*/10 * * * *"], timezone: "UTC", jitter: 2 * MINUTE };
+    assert.equal(next(timing, none), "2026-05-05T10:10:00.000Z");
+    assert.equal(next(timing, most), "2026-05-05T10:12:00.000Z");
+  });
+
+  it("of nothing leaves calls at their time", () => {
+    for (const chance of [none, most]) {
+      assert.equal(next({ every: 15 * MINUTE, jitter: 0 }, chance), "2026-05-05T10:15:30.000Z");
+      const hours = { schedule: ["*/10 * * * *"], timezone: "UTC", jitter: 0 };
+      assert.equal(next(hours, chance), "2026-05-05T10:10:00.000Z");
+    }
+  });
+});
+
 describe("hours and the changes of clock", () => {
   const runs = (pattern: string, timezone: string, from: string, count: number): readonly string[] => {
     const schedule = scheduleOf({ schedule: [pattern], timezone });
@@ -90,10 +117,17 @@ describe("hours and the changes of clock", () => {
       "2026-03-06T12:00:00Z",
       ["2026-03-07T07:30", "2026-03-08T07:00", "2026-03-09T06:30"],
     ],
+    // From 2:00 to 2:30 only.
+    [
+      "Australia/Lord_Howe",
+      "2026-10-02T00:00:00Z",
+      ["2026-10-02T15:45", "2026-10-03T15:30", "2026-10-04T15:15"],
+      "15 2 * * *",
+    ],
   ] as const;
-  for (const [zone, from, expected] of springs)
+  for (const [zone, from, expected, pattern = "30 2 * * *"] of springs)
     it(`a time that the clock skips is made up for right after: ${zone}`, () =>
-      assert.deepEqual(runs("30 2 * * *", zone, from, 3), expected));
+      assert.deepEqual(runs(pattern, zone, from, 3), expected));
 
   const autumns = [
     ["Europe/Berlin", "30 2 * * *", "2026-10-24T12:00:00Z", ["2026-10-25T00:30", "2026-10-26T01:30"]],
