@@ -15,18 +15,21 @@ export async function inspectorFor(
   checks: Checks | undefined,
 ): Promise<Inspector | undefined> {
   if (checks === undefined) return undefined;
-  const { at, trusted, dns, greetingDelay = 0, authentication } = checks;
-  const [{ inspectorOf }, { Authentication }] = await Promise.all([
+  const { at, trusted, dns, greetingDelay = 0, authentication, ...rules } = checks;
+  const [{ inspectorOf }, { connectionCheck }, { Authentication }] = await Promise.all([
     import("../src/checks/inspector.ts"),
+    import("../src/checks/connection.ts"),
     import("../src/checks/authentication.ts"),
   ]);
   const tools = { hostname, lookup: systemLookup(dns), clock: systemClock, random: systemRandom };
   const ours = trusted.length === 0 ? () => false : admission(trusted);
+  const asksDns = rules.reverseName !== "no" || rules.blocklists.length > 0;
   return inspectorOf({
     hostname,
     at,
     trusts: (address) => address !== "unix" && ours({ address, port: 0 }),
     greetingDelay,
+    ...(asksDns && { connection: connectionCheck(rules, tools) }),
     checks: [...(authentication ? [new Authentication(authentication, tools)] : [])],
   });
 }

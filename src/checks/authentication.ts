@@ -8,13 +8,10 @@ import type { Clock } from "../platform/clock.ts";
 import type { Lookup } from "../platform/lookup.ts";
 import type { Random } from "../platform/random.ts";
 import { type Reply, reply } from "../wire/reply.ts";
-import type { Check, Letter, Pieces, Verdict } from "./check.ts";
+import type { Act, Check, Letter, Pieces, Verdict } from "./check.ts";
 import { inTime } from "./intime.ts";
 import { Questions } from "./questions.ts";
 import { addressesOf, bodyAfter, boundedHeader } from "./signatures.ts";
-
-/** What is done about a finding beside marking it. */
-export type Act = "mark" | "defer" | "refuse";
 
 export interface AuthenticationRules {
   /** The sender's domain names who may send for it, and this host is not among them. */

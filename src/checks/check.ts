@@ -4,6 +4,9 @@ import type { Result } from "../mail/results.ts";
 import type { Address } from "../wire/address.ts";
 import type { Reply } from "../wire/reply.ts";
 
+/** What is done about a finding beside marking it. */
+export type Act = "mark" | "defer" | "refuse";
+
 export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** Who handed a message in. */

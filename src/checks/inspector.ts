@@ -47,7 +47,7 @@ class Meeting implements Inspection {
   constructor(plan: InspectorPlan, service: string, address: string) {
     this.#plan = plan;
     this.#service = service;
-    const outside = service === "intake" && address !== "unix";
+    const outside = service === "intake" && !/^(unix$|::1$|127\.|::ffff:127\.)/i.test(address);
     this.greetingDelay = outside ? plan.greetingDelay : 0;
     this.#found = outside ? plan.connection?.(address) : undefined;
   }

@@ -1,7 +1,7 @@
 /** The part of the configuration about what is looked at before mail is let in. */
 // All of it is off until it is written; what is written marks mail, and refuses only where that is written too.
 import { z } from "zod";
-import { domain, duration, network, size } from "./fields.ts";
+import { count, domain, duration, network, size } from "./fields.ts";
 import { nameServer } from "./outgoing.ts";
 
 const act = () => z.enum(["mark", "defer", "refuse"]).default("mark");
@@ -23,9 +23,39 @@ export const checksIn = () =>
     greetingDelay: duration()
       .optional()
       .describe("How long the greeting waits at intake: a program that speaks before it is sent away."),
+    reverseName: z
+      .enum(["no", "mark", "defer", "refuse"])
+      .default("no")
+      .describe("When no name in DNS leads back to a connection's address; no: do not ask."),
+    blocklists: z
+      .array(blocklist())
+      .default([])
+      .describe("Lists in DNS (RFC 5782) that are asked about a connection's address."),
+    listed: act().describe("When the weights of the lists that an address is on reach listedFrom."),
+    listedFrom: count().default(1).describe("The sum of weights from which on an address counts as listed."),
+    timeout: duration()
+      .prefault("8s")
+      .describe("For each answer about a connection's address; a list that does not answer says nothing."),
     authentication: authentication()
       .optional()
       .describe("Read SPF, DKIM, ARC and DMARC, and write what was found into Authentication-Results."),
+  });
+
+const blocklist = () =>
+  z.strictObject({
+    zone: domain().describe(
+      "The list, such as zen.spamhaus.org; some want to be asked by a resolver of your own.",
+    ),
+    answers: z
+      .array(network())
+      .min(1, 'it is empty; write ["127.0.0.2/31"]')
+      .default(["127.0.0.0/8"])
+      .describe("Answers that count; 127.255.255.x, by which lists say that they refuse you, never does."),
+    weight: z
+      .number({ error: () => "is not a number; write it without quotes" })
+      .int()
+      .default(1)
+      .describe("What it adds; less than 0 for a list of the good."),
   });
 
 const authentication = () =>
