@@ -52,6 +52,10 @@ const table = {
     brief: "Print the completion script of a shell",
     load: async () => (await import("./completion.ts")).completionCommand,
   },
+  man: {
+    brief: "Print a manual page, or write all of them into a folder",
+    load: async () => (await import("./man.ts")).manCommand,
+  },
 } as const satisfies Readonly<Record<string, Entry>>;
 
 export type CommandName = keyof typeof table;
