@@ -33,7 +33,7 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^src\/net\//, /^src\/platform\/memory\.ts$/],
   // A spool hands out parcels and takes outcomes: delivery's words, not its code.
   [/^src\/spool\//, /^src\/delivery\/delivery\.ts$/],
-  [/^src\/(relay|admin)\//, /^src\/version\.ts$/],
+  [/^src\/(relay|admin|spool)\//, /^src\/version\.ts$/],
   // "10MiB" is one thing in the configuration and in a query.
   [/^src\/admin\//, /^src\/config\/units\.ts$/],
   // What the admin interface says is read by its other end.

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import type { Clock, Instant } from "../platform/clock.ts";
 import type { Files, NewFile } from "../platform/files.ts";
 import { passed } from "../platform/memory.ts";
+import type { Growing, Shelf } from "./shelf.ts";
 import type { MessageId } from "./spool.ts";
 
 /** Octets that may wait for the disk before write() asks its caller to. */
 const BACKLOG = 1024 * 1024;
 
-export class Bodies {
+export class Bodies implements Shelf {
   /** `<spool>.bodies`. */
   readonly folder: string;
   readonly #files: Files;
@@ -108,7 +109,7 @@ interface Beginning {
 }
 
 /** One body on its way to its file. Trouble is kept, and told by finish(). */
-export class NewBody {
+export class NewBody implements Growing {
   /** The name for the row: `<hour>/<id>`. */
   readonly name: string;
   readonly #bodies: Bodies;

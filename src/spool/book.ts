@@ -9,6 +9,7 @@ import type {
   CommitTimes,
   HoldRule,
   LaneSum,
+  NodeRecord,
   PageOf,
   Place,
   Records,
@@ -36,6 +37,7 @@ export interface BookTools {
   readonly reader: () => Promise<Committer>;
   readonly newId: () => string;
   readonly commits: () => CommitTimes;
+  readonly nodes?: () => Promise<readonly NodeRecord[]>;
 }
 
 export class SpoolBook implements Records {
@@ -93,6 +95,10 @@ export class SpoolBook implements Records {
 
   commits(): CommitTimes {
     return this.#tools.commits();
+  }
+
+  async nodes(): Promise<readonly NodeRecord[]> {
+    return (await this.#tools.nodes?.()) ?? [];
   }
 
   async holdRules(): Promise<readonly HoldRule[]> {

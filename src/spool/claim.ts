@@ -4,8 +4,8 @@ import type { Envelope } from "../mail/envelope.ts";
 import type { Clock, Instant, Timer } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import { replyLine } from "../wire/reply.ts";
-import type { Bodies } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
+import type { Shelf } from "./shelf.ts";
 import type { Claim, Claimable, Held, Holder, MessageId, Owed, Settlement } from "./spool.ts";
 import type {
   Leased,
@@ -20,7 +20,7 @@ import type {
 /** What claims need of their spool. */
 export interface Counter {
   readonly committer: Committer;
-  readonly bodies: Bodies;
+  readonly bodies: Shelf;
   readonly clock: Clock;
   readonly log: Log;
   readonly actor: string;
@@ -202,7 +202,7 @@ function unleased({ seq, recipients }: LeasedMessage): Unleased {
   return { seq, recipients: recipients.map(({ n, due }) => ({ n, due })) };
 }
 
-function heldOf(message: LeasedMessage, bodies: Bodies): Held {
+function heldOf(message: LeasedMessage, bodies: Shelf): Held {
   const { id, size, arrived, expires, recipients, trace, content } = message;
   const done = recipients.flatMap(({ address, done }) => (done ? [[address, done] as const] : []));
   return {
@@ -233,7 +233,7 @@ function envelopeOf({ mail, recipients }: LeasedMessage): Envelope {
 }
 
 /** What is to be told of a message that may have left: its body is kept until it is told. */
-export function owedOf({ mail, content, trace, recipients, ...facts }: OwedMessage, bodies: Bodies): Owed {
+export function owedOf({ mail, content, trace, recipients, ...facts }: OwedMessage, bodies: Shelf): Owed {
   return {
     ...facts,
     envelope: {
@@ -260,6 +260,6 @@ export async function* fileOf(trace: string, body: AsyncIterable<Uint8Array>): A
   yield* body;
 }
 
-function octetsOf(trace: string, content: StoredBody, bodies: Bodies) {
+function octetsOf(trace: string, content: StoredBody, bodies: Shelf) {
   return "bytes" in content ? piecesOf(trace, content.bytes) : fileOf(trace, bodies.read(content.file));
 }

@@ -3,9 +3,10 @@
 import { isFull } from "../platform/files.ts";
 import { type Hash, newSha256, sha256 } from "../platform/hash.ts";
 import { giveBack, trickled } from "../platform/memory.ts";
-import { type Bodies, copied, type NewBody } from "./bodies.ts";
+import { copied } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
 import { Likeness } from "./doubles.ts";
+import type { Growing, Shelf } from "./shelf.ts";
 import {
   type Acceptance,
   type Committed,
@@ -22,14 +23,14 @@ export const SMALL = 128 * 1024;
 /** What drafts need of their spool. */
 export interface Desk {
   readonly committer: Committer;
-  readonly bodies: Bodies;
+  readonly bodies: Shelf;
   readonly actor: string;
   now(): number;
 }
 
 /** A body that has outgrown memory. */
 interface Large {
-  readonly body: NewBody;
+  readonly body: Growing;
   readonly hash: Hash;
 }
 

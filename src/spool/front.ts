@@ -1,18 +1,18 @@
 /** The embedded spool: drafts, claims and questions, in front of a store that commits them in groups. */
 // Nothing here waits on the database by itself: every wait is a place in the committer's next group.
 import type { Clock, Instant, Timer } from "../platform/clock.ts";
-import type { Files } from "../platform/files.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
-import { Bodies } from "./bodies.ts";
 import { SpoolBook } from "./book.ts";
 import { fileOf, owedOf, piecesOf, SpoolClaim } from "./claim.ts";
 import { Committer } from "./committer.ts";
 import { SpoolDraft } from "./draft.ts";
 import type { Movable } from "./movable.ts";
 import { SpoolMover } from "./mover.ts";
-import type { RecordingSpool, Records } from "./records.ts";
-import { strays } from "./recover.ts";
+import { paged } from "./paged.ts";
+import type { NodeRecord, RecordingSpool, Records } from "./records.ts";
+import type { Named } from "./recover.ts";
+import type { Shelf } from "./shelf.ts";
 import {
   type Acceptance,
   type Action,
@@ -40,16 +40,25 @@ import { uuids } from "./uuid.ts";
 
 export interface FrontOptions {
   readonly id: string;
-  /** The folder of large bodies. */
-  readonly bodies: string;
+  /** Where large bodies lie. */
+  readonly bodies: Shelf;
+  /** Bodies that no row names, of those that lie there. */
+  readonly strays: (named: () => Promise<Named>) => Promise<readonly string[]>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly files: Files;
   /** Who this program is, in the events: `serve`, `pull`, … */
   readonly actor: string;
   /** A second connection for long questions, made at the first; undefined: the store answers them too. */
   readonly reader?: () => Promise<Store>;
+  /** Of a shared spool: the programs at work on it. */
+  readonly nodes?: () => Promise<readonly NodeRecord[]>;
+  /** Of a shared spool: calls `look` when another node has something new. */
+  readonly heard?: ((look: () => void) => void) | undefined;
+  /** Of a shared spool: what makes its nodes one relay. */
+  readonly secret?: string;
+  /** What else is to be closed, before the store. */
+  readonly closing?: () => Promise<void>;
 }
 
 /** One look at a million entries is many pages; one commit of an action is this many. */
@@ -82,7 +91,7 @@ export class EmbeddedSpool implements RecordingSpool {
   readonly moving: Movable;
   readonly #options: FrontOptions;
   readonly #committer: Committer;
-  readonly #bodies: Bodies;
+  readonly #bodies: Shelf;
   readonly #newId: () => MessageId;
   readonly #usage = new Map<string, LaneUsage>();
   readonly #listeners = new Set<(lane: Lane | undefined) => void>();
@@ -97,7 +106,7 @@ export class EmbeddedSpool implements RecordingSpool {
     this.id = options.id;
     this.#options = options;
     this.#newId = uuids(options.clock, options.random);
-    this.#bodies = new Bodies(options.bodies, options.files, options.clock);
+    this.#bodies = options.bodies;
     const timed = new TimedStore(store, options.clock, () => book.nudge());
     this.#committer = new Committer(timed, {
       usage: (lanes) => this.#keep(lanes),
@@ -111,6 +120,7 @@ export class EmbeddedSpool implements RecordingSpool {
       reader: () => this.#read(),
       newId: this.#newId,
       commits: () => timed.times,
+      ...(options.nodes && { nodes: options.nodes }),
     });
     this.records = book;
     this.moving = new SpoolMover({
@@ -120,6 +130,12 @@ export class EmbeddedSpool implements RecordingSpool {
       reader: () => this.#read(),
       now: () => options.clock.now(),
     });
+    options.heard?.(() => this.#lookNow());
+  }
+
+  /** What makes the nodes of a shared spool one relay to their peers; undefined: there is one node. */
+  get secret(): string | undefined {
+    return this.#options.secret;
   }
 
   begin(acceptance: Acceptance): Draft {
@@ -274,7 +290,7 @@ export class EmbeddedSpool implements RecordingSpool {
 
   /** Body files that no row names: of drafts under way, or of programs that were killed. */
   strays(): Promise<readonly string[]> {
-    return strays(this.#bodies, () => this.files(), this.#options.files);
+    return this.#options.strays(() => this.files());
   }
 
   /** The body files that rows name, with their entries. */
@@ -293,6 +309,7 @@ export class EmbeddedSpool implements RecordingSpool {
     try {
       await Promise.allSettled([...this.#claims].map((claim) => claim.release()));
     } finally {
+      await this.#options.closing?.();
       await this.#committer.close();
       await (await this.#reader)?.close();
       await Promise.all(this.#unlinking);
@@ -335,8 +352,12 @@ export class EmbeddedSpool implements RecordingSpool {
 
   /** Asks for other processes' commits, at most once a second, without making anybody wait. */
   #look(): void {
+    if (this.#options.clock.steady() - this.#looked >= FRESH) this.#lookNow();
+  }
+
+  #lookNow(): void {
     const { clock, log } = this.#options;
-    if (clock.steady() - this.#looked < FRESH || this.#closing !== undefined) return;
+    if (this.#closing !== undefined) return;
     this.#looked = clock.steady();
     this.#committer.submit("look", {}).catch((error: Error) => {
       log.log("warn", "usage not refreshed", { error: error.message });
@@ -353,26 +374,6 @@ export class EmbeddedSpool implements RecordingSpool {
         .finally(() => this.#unlinking.delete(unlinking));
       this.#unlinking.add(unlinking);
     }
-  }
-}
-
-/** Page after page, until enough was given or no more is there. */
-async function* paged<Item, Key>(
-  enough: number | undefined,
-  most: number,
-  ask: (
-    limit: number,
-    after?: Key,
-  ) => Promise<{ readonly items: readonly Item[]; readonly next: Key | undefined }>,
-): AsyncGenerator<Item> {
-  let left = enough ?? Number.POSITIVE_INFINITY;
-  let after: Key | undefined;
-  while (left > 0) {
-    const { items, next } = await ask(Math.min(left, most), after);
-    yield* items;
-    if (next === undefined) return;
-    left -= items.length;
-    after = next;
   }
 }
 

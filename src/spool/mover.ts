@@ -1,11 +1,12 @@
 /** The embedded spool's side of moving house: pages of whole entries out of the store, and into it. */
 // A body is hashed while it is stowed: what is not what was accepted is not taken over, but told.
 import { newSha256 } from "../platform/hash.ts";
-import { type Bodies, joined } from "./bodies.ts";
+import { joined } from "./bodies.ts";
 import type { Committer } from "./committer.ts";
 import { SMALL } from "./draft.ts";
 import type { Adopted, Books, KeptBody, KeptMail, LedgerRow, Movable } from "./movable.ts";
 import { needsBody } from "./moving.ts";
+import type { Shelf } from "./shelf.ts";
 import type { MessageId } from "./spool.ts";
 import type { AdoptedMail, KeptRow, StoredBody } from "./store.ts";
 
@@ -17,7 +18,7 @@ const LEDGER_PAGE = 1000;
 export interface MoverOptions {
   readonly id: string;
   readonly committer: Committer;
-  readonly bodies: Bodies;
+  readonly bodies: Shelf;
   readonly reader: () => Promise<Committer>;
   readonly now: () => number;
 }

@@ -1,4 +1,4 @@
-/** Opens the embedded spool at a path, making what is missing, so that nobody but its owner can read it. */
+/** Opens the spool at a path, making what is missing, so that nobody but its owner can read it; or a shared one. */
 // "worker" for programs that serve: the database never stalls their sockets. "here" for tests and single acts.
 import { dirname } from "node:path";
 import type { Clock } from "../platform/clock.ts";
@@ -9,7 +9,8 @@ import { type OpenDatabase, openDatabase } from "../platform/sqlite.ts";
 import { Bodies } from "./bodies.ts";
 import { ioError } from "./draft.ts";
 import { EmbeddedSpool } from "./front.ts";
-import { recover } from "./recover.ts";
+import { isPostgres } from "./postgres/address.ts";
+import { type Named, recover, strays } from "./recover.ts";
 import { SpoolError } from "./spool.ts";
 import { openStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
@@ -17,7 +18,7 @@ import { uuids } from "./uuid.ts";
 import { WorkerStore } from "./worker.ts";
 
 export interface SpoolOptions {
-  /** The database file; large bodies lie in `<path>.bodies/`. */
+  /** The database file; large bodies lie in `<path>.bodies/`. Or `postgres://…`. */
   readonly path: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -30,6 +31,8 @@ export interface SpoolOptions {
   readonly id?: string;
   /** Nothing is tidied up at the start, and damage in some of its pages does not keep it shut: for a look, or a single act. */
   readonly asIs?: boolean;
+  /** For tests: the clock of a shared spool's connections, where `clock` is moved by hand. */
+  readonly lineClock?: Clock;
   /** For tests: another driver, "here" only. */
   readonly sqlite?: OpenDatabase;
 }
@@ -37,29 +40,33 @@ export interface SpoolOptions {
 /** @throws SpoolError */
 export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
   const { path, clock, random, log, files } = options;
+  if (isPostgres(path)) return await openShared(options);
   await prepare(path, files).catch((error: unknown) => {
     throw ioError(error);
   });
   const { store, id } = await connect(options, options.id ?? uuids(clock, random)());
+  const bodies = new Bodies(`${path}.bodies`, files, clock);
   const front = {
-    id,
-    bodies: `${path}.bodies`,
-    clock,
-    random,
-    log,
-    files,
-    actor: options.actor ?? "odmr",
+    ...{ id, bodies, clock, random, log, actor: options.actor ?? "odmr" },
+    strays: (named: () => Promise<Named>) => strays(bodies, named, files),
   };
   const reader = async () => (await connect(options, id)).store;
   const spool = new EmbeddedSpool(store, options.thread === "here" ? front : { ...front, reader });
   if (options.asIs === true) return spool;
   try {
-    await recover(new Bodies(front.bodies, files, clock), () => spool.files(), options);
+    await recover(bodies, () => spool.files(), options);
   } catch (error) {
     await spool.close();
     throw error instanceof SpoolError ? error : ioError(error);
   }
   return spool;
+}
+
+/** Its code and its driver are loaded where there is one. */
+async function openShared({ path, ...options }: SpoolOptions): Promise<EmbeddedSpool> {
+  const { openPostgres } = await import("./postgres/open.ts");
+  const { id, actor = "odmr", asIs = false } = options;
+  return await openPostgres({ ...options, address: path, id, actor, asIs });
 }
 
 /** The file exists, empty and private, before SQLite sees it: its -wal and -shm take their mode from it. */

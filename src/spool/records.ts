@@ -30,6 +30,9 @@ export interface Records {
   /** How long the commits of this process took. */
   commits(): CommitTimes;
 
+  /** The programs at work on a shared spool; none where one machine has it. */
+  nodes(): Promise<readonly NodeRecord[]>;
+
   holdRules(): Promise<readonly HoldRule[]>;
   addHoldRule(rule: Omit<HoldRule, "id" | "made">): Promise<HoldRule>;
   /** What it held stays held. @returns whether there was such a rule */
@@ -112,6 +115,24 @@ export interface Totals {
   readonly octets: number;
   /** Turns that ended. */
   readonly turns: Readonly<Record<Side, { readonly done: number; readonly failed: number }>>;
+}
+
+/** A program at work on a shared spool. */
+export interface NodeRecord {
+  /** UUIDv7. */
+  readonly id: string;
+  /** Its host's. */
+  readonly name: string;
+  /** `serve`, `pull`, … */
+  readonly actor: string;
+  /** Of odmr. */
+  readonly version: string;
+  readonly started: Instant;
+  readonly seen: Instant;
+  /** It was seen within a minute. */
+  readonly alive: boolean;
+  /** It is the one that answers. */
+  readonly self: boolean;
 }
 
 /** A histogram: how many commits took at most so many seconds. */

@@ -8,6 +8,7 @@ import { lease, renew, settle, soonest, unlease } from "./leases.ts";
 import { adopt, bodyOf, keepBooks, kept, lacking, ledger } from "./moving.ts";
 import { ageing, forgive, owed } from "./notices.ts";
 import { count, files, history, latest } from "./pages.ts";
+import { reads } from "./reads.ts";
 import { addHoldRule, holdRules, removeHoldRule } from "./rules.ts";
 import { bodies, content, page, unreadable } from "./salvage.ts";
 import { type Step, upgrade } from "./schema.ts";
@@ -61,36 +62,6 @@ const acts: { readonly [N in Name]: Act<N> } = {
   forgive,
   look: () => undefined,
 };
-
-/** What changes nothing. */
-export const reads: ReadonlySet<Name> = new Set([
-  "soonest",
-  "page",
-  "count",
-  "history",
-  "latest",
-  "content",
-  "bodies",
-  "files",
-  "tally",
-  "integrity",
-  "audit",
-  "unreadable",
-  "kept",
-  "bodyOf",
-  "lacking",
-  "ledger",
-  "turns",
-  "lastTurns",
-  "changes",
-  "lanes",
-  "totals",
-  "series",
-  "holdRules",
-  "owed",
-  "ageing",
-  "look",
-]);
 
 /**
  * WAL with a sync at every commit. The log is written back every 16 MiB, which takes a moment, and its file is cut

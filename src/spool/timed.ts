@@ -1,8 +1,8 @@
 /** A store that times its commits and tells of them: a histogram for monitoring, a nudge for whoever watches. */
 // Only batches that change something count; looking is free.
 import type { Clock } from "../platform/clock.ts";
+import { reads } from "./reads.ts";
 import type { CommitTimes } from "./records.ts";
-import { reads } from "./sqlite.ts";
 import type { Answers, Operation, Store } from "./store.ts";
 
 /** Upper bounds in seconds: from a fast disk alone to one that stalls. */

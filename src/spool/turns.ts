@@ -9,7 +9,7 @@ import type { Work } from "./work.ts";
 
 /** How often a running turn is noted although nothing changed, in milliseconds; and after how long it counts as dead. */
 export const SEEN_EVERY = 60_000;
-const DEAD_AFTER = 4 * SEEN_EVERY;
+export const DEAD_AFTER = 4 * SEEN_EVERY;
 
 /** A backlog beyond this is skipped: whoever watches wants to know what happens now. */
 const BACKLOG = 5000;

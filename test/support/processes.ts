@@ -58,6 +58,8 @@ export interface Running {
   until(fits: () => boolean | Promise<boolean>): Promise<void>;
   /** Ends the program and all that it started. */
   stop(): Promise<void>;
+  /** The same, without leave to end in order. */
+  kill(): Promise<void>;
 }
 
 const leaders = new Set<number>();
@@ -92,6 +94,12 @@ export function start(file: string, args: readonly string[]): Running {
       signal(leader, "SIGTERM");
       await Promise.race([ended, pause(15_000, undefined, { ref: false })]);
       signal(leader, "SIGKILL");
+      leaders.delete(leader);
+    },
+    async kill() {
+      if (leader === undefined) return;
+      signal(leader, "SIGKILL");
+      await ended;
       leaders.delete(leader);
     },
   };

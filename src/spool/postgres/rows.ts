@@ -1,0 +1,31 @@
+/** Rows on their way into a statement: as one JSON text, or as the text of an array. */
+// The database keeps no NUL and no half of a surrogate pair: both become U+FFFD here, or they would take a whole group down.
+
+/** What a statement may be given. */
+export type Value = string | number | boolean | null;
+
+/** Rows for json_to_recordset(). */
+export function rows(items: readonly object[]): string {
+  const json = JSON.stringify(items);
+  return json.includes("\\u") ? json.replace(/\\(?:u0000|u[dD][89abAB-fF][0-9a-fA-F]{2}|.)/g, mended) : json;
+}
+
+const mended = (sequence: string): string => (/^\\u(?:0000|d)/i.test(sequence) ? "\\ufffd" : sequence);
+
+/** Text for a column. */
+export function clean(text: string): string {
+  return text.replaceAll("\0", "\ufffd").toWellFormed();
+}
+
+/** For `$1::text::bigint[]` and `$1::text::text[]`. */
+export function list(items: Iterable<string | number>): string {
+  const shown = Array.from(items, (item) =>
+    typeof item === "number" ? String(item) : `"${clean(item).replace(/["\\]/g, "\\$&")}"`,
+  );
+  return `{${shown.join(",")}}`;
+}
+
+/** For decode(…, 'base64'). */
+export function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
+}

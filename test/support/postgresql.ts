@@ -1,0 +1,135 @@
+/** A PostgreSQL of its own for the time of a test file: Debian's programs, with data and socket in a folder. */
+// Each spool gets a schema of its own. Durable it is only where a test asks for that.
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { parsePostgres } from "../../src/spool/postgres/address.ts";
+import { type Connection, connect } from "../../src/spool/postgres/connection.ts";
+import { run, start } from "./processes.ts";
+
+const ROOT = "/usr/lib/postgresql";
+const versions = existsSync(ROOT) ? readdirSync(ROOT).sort((a, b) => Number(b) - Number(a)) : [];
+const programs = versions
+  .map((version) => join(ROOT, version, "bin"))
+  .find((bin) => existsSync(join(bin, "initdb")));
+
+/** What to tell a suite that needs a PostgreSQL. @throws in CI, if there is none */
+export function withPostgresql(): { readonly skip: string | false } {
+  if (programs !== undefined) return { skip: false };
+  if (process.env.CI) throw new Error("postgresql is not installed; in CI every peer must be there");
+  return { skip: "not installed: postgresql" };
+}
+
+export interface Postgresql {
+  /** The address of a schema that was not there before. */
+  spool(): string;
+  /** Takes all rows out of a schema that is there: quicker than another one. Its spool keeps its id. */
+  empty(spool: string): Promise<void>;
+  /** The address that all clients have, without a schema. */
+  readonly address: string;
+  /** The port of loopback, if it was asked for one. */
+  readonly port: number | undefined;
+  /** Runs SQL as the owner. @returns what psql prints, rows as `a|b` */
+  sql(text: string): Promise<string>;
+  /** Ends it as a power cut would, and starts it again. */
+  crash(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+let schemas = 0;
+
+/** @param options port of loopback beside the socket; durable: it syncs as in earnest */
+export async function startPostgresql(
+  options: { readonly port?: number; readonly durable?: boolean } = {},
+): Promise<Postgresql> {
+  const bin = programs ?? "";
+  const folder = await mkdtemp("/tmp/odmr-pg-");
+  const data = join(folder, "data");
+  await mkdir(data);
+  const as = await unprivileged(folder, data);
+  const made = await run(as[0] ?? join(bin, "initdb"), [
+    ...as.slice(1),
+    ...(as.length > 0 ? [join(bin, "initdb")] : []),
+    ...["-D", data, "-U", "odmr", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+  ]);
+  assert.equal(made.status, 0, made.stdout + made.stderr);
+  const settings = {
+    unix_socket_directories: folder,
+    listen_addresses: options.port === undefined ? "" : "127.0.0.1",
+    ...(options.port !== undefined && { port: String(options.port) }),
+    fsync: options.durable === true ? "on" : "off",
+    max_connections: "60",
+    shared_buffers: "64MB",
+    log_min_messages: "fatal",
+    log_checkpoints: "off",
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const words = [...as, join(bin, "postgres"), "-D", data, ...flags];
+  const psql = [
+    join(bin, "psql"),
+    "-h",
+    folder,
+    "-p",
+    String(options.port ?? 5432),
+    "-U",
+    "odmr",
+    "-XAtq",
+    "postgres",
+  ];
+  const sql = async (text: string): Promise<string> => {
+    const ended = await run(psql[0] ?? "", [...psql.slice(1), "-c", text]);
+    if (ended.status !== 0) throw new Error(ended.stderr);
+    return ended.stdout.trim();
+  };
+  const begin = async () => {
+    const running = start(words[0] ?? "", words.slice(1));
+    await running.until(
+      async () =>
+        await sql("SELECT 1").then(
+          () => true,
+          () => false,
+        ),
+    );
+    return running;
+  };
+  let running = await begin();
+  let eraser: Connection | undefined;
+  const address =
+    options.port === undefined
+      ? `postgres://odmr@/postgres?host=${folder}`
+      : `postgres://odmr@127.0.0.1:${options.port}/postgres`;
+  return {
+    address,
+    port: options.port,
+    spool: () => `${address}${address.includes("?") ? "&" : "?"}schema=spool_${process.pid}_${schemas++}`,
+    sql,
+    async empty(spool) {
+      const schema = /schema=(\w+)/.exec(spool)?.[1];
+      eraser ??= await connect(parsePostgres(address), "test");
+      await eraser.exec(`DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' AND tablename <> 'meta' LOOP
+          EXECUTE 'DELETE FROM ${schema}.' || quote_ident(name);
+        END LOOP; END $$`);
+    },
+    async crash() {
+      await running.kill();
+      await rm(join(data, "postmaster.pid"), { force: true });
+      running = await begin();
+    },
+    async stop() {
+      eraser?.end();
+      await running.kill();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** PostgreSQL refuses to run as root: there it runs as the user that its package made. */
+async function unprivileged(...folders: readonly string[]): Promise<readonly string[]> {
+  if (process.getuid?.() !== 0) return [];
+  const id = async (flag: "-u" | "-g") => Number((await run("id", [flag, "postgres"])).stdout);
+  const [user, group] = [await id("-u"), await id("-g")];
+  for (const folder of folders) await chown(folder, user, group);
+  return ["setpriv", `--reuid=${user}`, `--regid=${group}`, "--clear-groups"];
+}
