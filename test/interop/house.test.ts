@@ -144,7 +144,7 @@ describe("one house", withServers("postfix", "dovecot", "swaks", "dkimverify"), 
 
       // A relay that took it and could not say so any more: the sender gives it to the other too.
       const twice = letterTo("bob@home.test", "by both");
-      for (const { host, intake } of relays) await post(intake, [twice], host);
+      for (const { host, intake } of relays) await post(intake, [twice], { host });
       sent.push("by both");
       const doubled = async () => {
         const { stdout } = await house.odmr(

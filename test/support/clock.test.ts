@@ -32,3 +32,21 @@ test("thirty days of pauses one after the other take one advance", async () => {
   assert.equal(days, 30);
   assert.equal(clock.now(), 30 * day);
 });
+
+test("a leap rings what fell due once, late, in order", async () => {
+  const clock = manualClock(0);
+  const rung: string[] = [];
+  const every = (name: string, ms: number): void => {
+    clock.after(ms, () => {
+      rung.push(`${name} at ${clock.steady()}`);
+      every(name, ms);
+    });
+  };
+  every("minute", 60);
+  every("second", 1);
+  clock.after(101, () => rung.push("later"));
+  await clock.leap(100);
+  assert.deepEqual(rung, ["second at 100", "minute at 100"]);
+  await clock.advance(1);
+  assert.deepEqual(rung.slice(2).sort(), ["later", "second at 101"]);
+});

@@ -43,7 +43,11 @@ const made: readonly CorpusMessage[] = Object.entries({
 });
 
 /** Hands letters to an SMTP server on loopback; all of them must be taken. */
-export async function post(port: number, letters: readonly Letter[], host = "127.0.0.1"): Promise<void> {
+export async function post(
+  port: number,
+  letters: readonly Letter[],
+  { host = "127.0.0.1", from }: { readonly host?: string; readonly from?: string } = {},
+): Promise<void> {
   const line = dialled({
     dialect: "SMTP",
     name: `smtp://${host}:${port}`,
@@ -52,7 +56,9 @@ export async function post(port: number, letters: readonly Letter[], host = "127
   });
   try {
     for (const { to, message } of letters) {
-      const outcomes = await line.deliver(parcelFor([to], { content: message.canonical }));
+      const outcomes = await line.deliver(
+        parcelFor([to], { content: message.canonical, ...(from && { from }) }),
+      );
       assert.deepEqual(
         outcomes.filter(({ result }) => result !== "delivered"),
         [],

@@ -15,6 +15,7 @@ import { type Customer, Customers } from "../../src/relay/customers.ts";
 import type { Outbound } from "../../src/relay/outbound.ts";
 import { receive } from "../../src/relay/reception.ts";
 import type { DoorSettings, Relay } from "../../src/relay/relay.ts";
+import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import type { Entry, Spool } from "../../src/spool/spool.ts";
 import { seeded, temporary } from "../spool/support.ts";
@@ -48,8 +49,8 @@ export interface PostOptions {
 }
 
 export interface Post {
-  readonly relay: Relay;
-  readonly house: Spool;
+  readonly relay: Relay & { readonly spool: EmbeddedSpool };
+  readonly house: EmbeddedSpool;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -94,7 +95,7 @@ export async function openPost(options: PostOptions = {}): Promise<Post> {
       actor: name,
     });
   const stop = new AbortController();
-  const relay: Relay = {
+  const relay: Post["relay"] = {
     hostname: "relay.test",
     spool: await open("relay"),
     clock,

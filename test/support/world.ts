@@ -2,10 +2,12 @@
 // It is a relay of ours behind a real socket, so it answers what the RFC has answered, and is no mirror of the sender.
 import { systemClock } from "../../src/platform/clock.ts";
 import { openOffice } from "../../src/relay/office.ts";
+import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { contentOf, entries, HOME, openPost, type PostOptions } from "./post.ts";
 
 export interface Worldly {
   readonly port: number;
+  readonly spool: EmbeddedSpool;
   /** What came so far, each as recipient and text. */
   letters(): Promise<readonly (readonly [to: string, text: string])[]>;
 }
@@ -25,6 +27,7 @@ export async function withWorld<T>(
   try {
     return await use({
       port: office.addresses[0]!.port,
+      spool: post.relay.spool,
       async letters() {
         const all = await entries(post.relay.spool);
         return Promise.all(
