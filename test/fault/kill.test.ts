@@ -9,10 +9,13 @@ import { dial } from "../../src/net/dial.ts";
 import { Talk } from "../../src/net/talk.ts";
 import { pause, systemClock } from "../../src/platform/clock.ts";
 import { seeded } from "../spool/support.ts";
+import { eventually } from "../support/processes.ts";
 import { houseOf, inWorld, portOf, programs, relayOf, type World } from "../support/program.ts";
 
 const ROUNDS = 20;
 const SESSIONS = 3;
+/** As many as one relay is measured with, and what is to be taken in before it is killed. */
+const FLOOD = { sessions: 200, taken: 400 } as const;
 
 /** Messages by their senders: those that were answered 250, and those whose answer never came. */
 interface Post {
@@ -161,6 +164,27 @@ for (const { name, words } of programs)
         const last = await world.serve(relay);
         assert.ok(post.taken.size > ROUNDS, `${post.taken.size} taken in`);
         await allHome(world, post, await houseOf(world, { vps: { provider: last.doors.odmr! } }));
+      }));
+
+    it(`loses nothing when serve is killed under ${FLOOD.sessions} sessions at full speed`, () =>
+      inWorld(words, async (world) => {
+        const post: Post = { taken: new Map(), unknown: new Map(), next: 0 };
+        const relay = await relayOf(world, { sessions: FLOOD.sessions });
+        const serving = await world.serve(relay);
+        const port = portOf(serving.doors.intake);
+        const loads = Array.from({ length: FLOOD.sessions }, () => load(port, post, 1_000));
+        await eventually(
+          () => post.taken.size >= FLOOD.taken,
+          () => `${post.taken.size} taken in`,
+        );
+        await serving.end("SIGKILL");
+        await Promise.all(loads);
+        assert.ok(post.unknown.size > 0, "it was idle when it was killed");
+        const kept = new Set(await sendersIn(world, "relay/spool.db"));
+        const lost = [...post.taken.keys()].filter((sender) => !kept.has(sender));
+        assert.deepEqual(lost, []);
+        const verified = await world.run(["queue", "verify", "--spool", world.at("relay/spool.db")]);
+        assert.equal(verified.status, 0, verified.stdout + verified.stderr);
       }));
 
     it(`loses and doubles nothing when pull is killed ${ROUNDS} times, taking mail in and delivering it`, () =>

@@ -115,6 +115,8 @@ export interface RelayFacts {
   readonly domains?: readonly string[];
   readonly tls?: string;
   readonly messageSize?: string;
+  /** From one address at once. */
+  readonly sessions?: number;
 }
 
 const INTAKE = '{ service: intake, address: "127.0.0.1:0" }';
@@ -127,6 +129,7 @@ export async function relayOf(world: World, facts: RelayFacts = {}, name = "rela
     domains = ["example.org", "example.com"],
     tls,
     messageSize = "50MiB",
+    sessions = 20,
   } = facts;
   await world.file("home.secret", "open sesame\n");
   return world.file(
@@ -135,7 +138,7 @@ export async function relayOf(world: World, facts: RelayFacts = {}, name = "rela
 spool: ${name}/spool.db
 ${tls === undefined ? "" : `tls: ${tls}\n`}serve:
   listen:
-${listen.map((door) => `    - ${door}\n`).join("")}  limits: { messageSize: ${messageSize} }
+${listen.map((door) => `    - ${door}\n`).join("")}  limits: { messageSize: ${messageSize}, perAddress: ${sessions} }
   customers:
     - { name: home, domains: [${domains.join(", ")}], password: { file: home.secret }, quota: 10GiB }
 `,
