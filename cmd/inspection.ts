@@ -1,7 +1,10 @@
 /** From the configuration to the inspector: the checks that are switched on, with what they ask. */
 
 import type { Inspector } from "../src/checks/check.ts";
+import type { Rspamd } from "../src/checks/rspamd.ts";
 import type { Config } from "../src/config/config.ts";
+import { readSecret } from "../src/config/secret.ts";
+import { askHttp } from "../src/platform/ask.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemLookup } from "../src/platform/lookup.ts";
 import { systemRandom } from "../src/platform/random.ts";
@@ -15,7 +18,7 @@ export async function inspectorFor(
   checks: Checks | undefined,
 ): Promise<Inspector | undefined> {
   if (checks === undefined) return undefined;
-  const { at, trusted, dns, greetingDelay = 0, authentication, ...rules } = checks;
+  const { at, trusted, dns, greetingDelay = 0, authentication, rspamd, ...rules } = checks;
   const [{ inspectorOf }, { connectionCheck }, { Authentication }] = await Promise.all([
     import("../src/checks/inspector.ts"),
     import("../src/checks/connection.ts"),
@@ -30,6 +33,18 @@ export async function inspectorFor(
     trusts: (address) => address !== "unix" && ours({ address, port: 0 }),
     greetingDelay,
     ...(asksDns && { connection: connectionCheck(rules, tools) }),
-    checks: [...(authentication ? [new Authentication(authentication, tools)] : [])],
+    checks: [
+      ...(authentication ? [new Authentication(authentication, tools)] : []),
+      ...(rspamd ? [await rspamdOf(rspamd, hostname)] : []),
+    ],
   });
+}
+
+async function rspamdOf(
+  { password, ...rules }: NonNullable<Checks["rspamd"]>,
+  hostname: string,
+): Promise<Rspamd> {
+  const { Rspamd } = await import("../src/checks/rspamd.ts");
+  const secret = password && (await readSecret(password.file));
+  return new Rspamd({ ...rules, password: secret }, { hostname, clock: systemClock, ask: askHttp });
 }

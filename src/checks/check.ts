@@ -64,6 +64,7 @@ export interface Inspection {
 export interface Examined {
   readonly fields: string;
   readonly refusal?: Reply;
+  /** Why it was refused, or not looked at. */
   readonly why?: string;
 }
 

@@ -61,16 +61,17 @@ class Meeting implements Inspection {
     const found = await this.#found;
     const results: Result[] = [...(found?.results ?? [])];
     const visitor = await this.#visitor(letter, found?.name);
+    const whys: string[] = [];
     let fields = "";
     for (const check of this.#plan.checks) {
       const verdict = await check.examine({ ...letter, visitor });
       results.push(...(verdict.results ?? []));
       fields = (verdict.fields ?? "") + fields;
-      if (verdict.refusal !== undefined)
-        return { fields, refusal: verdict.refusal, ...(verdict.why !== undefined && { why: verdict.why }) };
+      if (verdict.why !== undefined) whys.push(verdict.why);
+      if (verdict.refusal !== undefined) return { fields, refusal: verdict.refusal, ...because(whys) };
     }
     const told = results.length === 0 ? "" : authenticationResults(this.#plan.hostname, results);
-    return { fields: told + fields };
+    return { fields: told + fields, ...because(whys) };
   }
 
   /** Through LMTP the mail server beside us speaks for whoever spoke to it: it says so in its Received. */
@@ -80,3 +81,6 @@ class Meeting implements Inspection {
     return frontVisitor(first) ?? visitor;
   }
 }
+
+const because = (whys: readonly string[]): { readonly why?: string } =>
+  whys.length === 0 ? {} : { why: whys.join("; ") };

@@ -1,12 +1,12 @@
 /** The part of the configuration about what is looked at before mail is let in. */
 // All of it is off until it is written; what is written marks mail, and refuses only where that is written too.
 import { z } from "zod";
-import { count, domain, duration, network, size } from "./fields.ts";
+import { count, domain, duration, endpoint, file, network, size } from "./fields.ts";
 import { nameServer } from "./outgoing.ts";
 
 const act = () => z.enum(["mark", "defer", "refuse"]).default("mark");
 
-export const checksIn = () =>
+export const checksIn = (folder: string) =>
   z.strictObject({
     at: z
       .array(z.enum(["intake", "lmtp", "submission"]))
@@ -39,6 +39,24 @@ export const checksIn = () =>
     authentication: authentication()
       .optional()
       .describe("Read SPF, DKIM, ARC and DMARC, and write what was found into Authentication-Results."),
+    rspamd: rspamdIn(folder)
+      .optional()
+      .describe("Show every message to rspamd (its normal worker), and do what it says."),
+  });
+
+const rspamdIn = (folder: string) =>
+  z.strictObject({
+    at: endpoint().describe("Its worker, host:port or unix:/path; 127.0.0.1:11333 with Debian's package."),
+    password: z
+      .strictObject({ file: file(folder).describe("Its name.") })
+      .optional()
+      .describe("A file with the password that it asks for, on one line."),
+    timeout: duration().prefault("30s").describe("How long it may take for one message."),
+    size: size().prefault("20MiB").describe("Larger messages are not shown to it."),
+    whenDown: z
+      .enum(["accept", "defer"])
+      .default("accept")
+      .describe("What becomes of mail while it does not answer: accept, or defer (the sender tries again)."),
   });
 
 const blocklist = () =>

@@ -74,7 +74,9 @@ const serveIn = (folder: string) =>
     outbound: outboundIn(folder)
       .optional()
       .describe("How customers' mail to the world leaves; without it none does."),
-    checks: checksIn().optional().describe("What is looked at before mail is let in; without it nothing is."),
+    checks: checksIn(folder)
+      .optional()
+      .describe("What is looked at before mail is let in; without it nothing is."),
     limits: limits().prefault({}).describe("What one message, one address and all together may take."),
     auth: z
       .strictObject({

@@ -277,14 +277,11 @@ export class Acceptor {
 
   async #verdict(examination: Examination, { from, recipients }: Transaction): Promise<Reply | undefined> {
     const refusal = await examination.verdict();
+    const { why } = examination;
+    const about = { from, to: recipients.map(({ address }) => address), peer: this.#speaker().address, why };
     if (refusal !== undefined)
-      this.#tools.log.log("info", "message refused", {
-        from,
-        to: recipients.map(({ address }) => address),
-        peer: this.#speaker().address,
-        reply: replyLine(refusal),
-        why: examination.why,
-      });
+      this.#tools.log.log("info", "message refused", { ...about, reply: replyLine(refusal) });
+    else if (why !== undefined) this.#tools.log.log("warn", "message not looked at", about);
     return refusal;
   }
 
