@@ -177,7 +177,7 @@ export class Authentication implements Check {
     const { spfFail, dmarcReject, dmarcQuarantine, trouble, arcSealers } = this.#rules;
     // Whoever hides his From behind a mountain of fields is not to go free.
     if (unread === "header" && dmarcReject !== "mark")
-      return { reply: this.#said(dmarcReject, answers.header), why: "header too long" };
+      return { reply: said(dmarcReject, answers.header), why: "header too long" };
     const unknown = spf === "temperror" || dkim.some(({ result }) => result === "temperror");
     const vouched = unread === "body" || (sealer !== undefined && arcSealers.includes(sealer));
     const failed = vouched
@@ -188,17 +188,12 @@ export class Authentication implements Check {
     if (act !== "mark") {
       if (unknown)
         return trouble === "defer" ? { reply: answers.later, why: "DNS did not answer" } : undefined;
-      return { reply: this.#said(act, answers.dmarc), why: "DMARC" };
+      return { reply: said(act, answers.dmarc), why: "DMARC" };
     }
     if (trouble === "defer" && dmarc.some(({ result }) => result.result === "temperror"))
       return { reply: answers.later, why: "DNS did not answer" };
-    if (spf === "fail" && spfFail !== "mark") return { reply: this.#said(spfFail, answers.spf), why: "SPF" };
+    if (spf === "fail" && spfFail !== "mark") return { reply: said(spfFail, answers.spf), why: "SPF" };
     return undefined;
-  }
-
-  /** Where DNS says "none" and may mean "no answer", nothing is refused for good. */
-  #said(act: Act, refusal: Reply): Reply {
-    return act === "refuse" && this.#tools.lookup.certain ? refusal : answers.later;
   }
 
   /** A policy for a part of the mail meets so many of a hundred (RFC 7489 §6.6.4). */
@@ -208,6 +203,8 @@ export class Authentication implements Check {
     return ((high * 256 + low) * 100) / 65_536 < percent;
   }
 }
+
+const said = (act: Act, refusal: Reply): Reply => (act === "refuse" ? refusal : answers.later);
 
 function strictest(...acts: readonly Act[]): Act {
   return acts.includes("refuse") ? "refuse" : acts.includes("defer") ? "defer" : "mark";

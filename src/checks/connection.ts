@@ -95,7 +95,7 @@ async function reverseName(
     return { result: { method: "iprev", result: "pass", comment: found.name, properties }, name: found.name };
   const result = { method: "iprev", result: found, properties };
   if (found === "temperror" || act === "mark" || act === "no") return { result };
-  return { result, refusal: act === "refuse" && lookup.certain ? answers.nameless : answers.namelessNow };
+  return { result, refusal: act === "refuse" ? answers.nameless : answers.namelessNow };
 }
 
 /** @throws NameTrouble */

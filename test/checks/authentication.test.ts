@@ -31,7 +31,6 @@ interface Case {
   readonly address?: string;
   readonly user?: string;
   readonly rules?: Partial<AuthenticationRules>;
-  readonly certain?: boolean;
 }
 
 function letterOf(text: string, { from = "ann@world.example", address = "192.0.2.7", user }: Case): Letter {
@@ -50,7 +49,7 @@ function letterOf(text: string, { from = "ann@world.example", address = "192.0.2
 }
 
 async function examine(text: string, zone: Zone, how: Case = {}): Promise<Verdict> {
-  const lookup = lookupIn(zone, how.certain);
+  const lookup = lookupIn(zone);
   const check = new Authentication(
     { ...mark, ...how.rules },
     { hostname: "relay.test", lookup, clock: manualClock(now), random: seeded(1) },
@@ -170,13 +169,6 @@ describe("a message at the door", () => {
     assert.equal(
       await short(plain, noPolicy, { rules: { trouble: "defer" } }),
       `spf=none dkim=none dmarc=temperror ${later}`,
-    );
-  });
-
-  it("is never refused for good where the runtime cannot tell none from no answer", async () => {
-    assert.equal(
-      await short(plain, reject, { rules: obey, certain: false }),
-      `spf=none dkim=none dmarc=fail ${later}`,
     );
   });
 

@@ -12,6 +12,7 @@ export interface ServePlan {
   readonly domains: readonly string[];
   readonly customer?: Readonly<Record<string, unknown>>;
   readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly checks?: Readonly<Record<string, unknown>>;
 }
 
 export interface Served {
@@ -47,7 +48,7 @@ export async function withServe<T>(
   }
 }
 
-async function relayOf(folder: string, { listen, domains, customer, tls }: ServePlan) {
+async function relayOf(folder: string, { listen, domains, customer, tls, checks }: ServePlan) {
   if (tls !== undefined) {
     await writeFile(join(folder, "tls.crt"), tls.certificate);
     await writeFile(join(folder, "tls.key"), tls.key, { mode: 0o600 });
@@ -59,6 +60,7 @@ async function relayOf(folder: string, { listen, domains, customer, tls }: Serve
     serve: {
       listen: listen.map((listener) => ({ address: "127.0.0.1:0", ...listener })),
       customers: [{ name: "home", domains, password: { file: "home.secret" }, ...customer }],
+      ...(checks && { checks }),
     },
   };
 }

@@ -9,10 +9,9 @@ export interface ZoneLookup extends Lookup {
   readonly asked: readonly string[];
 }
 
-export function lookupIn(zone: Zone, certain = true): ZoneLookup {
+export function lookupIn(zone: Zone): ZoneLookup {
   const asked: string[] = [];
   return {
-    certain,
     asked,
     async ask<T extends RecordType>(name: string, type: T) {
       const question = `${name} ${type}`;
