@@ -192,7 +192,8 @@ export const sendmailCommand = buildCommand<Record<never, never>, string[], Cont
         "-C FILE is the configuration (else ODMR_CONFIG, or the usual places); -- ends the options. Bcc is taken out;\n" +
         "Date, Message-ID and From are added where they are missing. Linked as sendmail it is sendmail.\n\n" +
         "At home: mail for the house's own domains is delivered there, everything else goes with the next call. On a relay:\n" +
-        "mail for a customer waits for its call, everything else leaves in the name of the customer whose sender it has.\n\n" +
+        "mail for a customer waits for its call, everything else leaves in the name of the customer whose sender it has.\n" +
+        "odmr serve and odmr pull --daemon take it up within a second; without them it waits in the spool.\n\n" +
         "Exit status: 0 taken, and safe · 64 usage · 65 bad address or message · 73-75 it cannot be stored now · 78\n" +
         "configuration.",
       {
