@@ -1,6 +1,6 @@
 /** `odmr sendmail`, or `sendmail`: mail from programs on this host, as they have always handed it in. */
 // Straight into the spool: it needs no daemon, and what was taken is safe when it ends with 0.
-import { hostname as systemHostname, userInfo } from "node:os";
+import { hostname as systemHostname } from "node:os";
 import { buildCommand, type StricliProcess } from "@stricli/core";
 import type { Config } from "../src/config/config.ts";
 import { readConfig } from "../src/config/load.ts";
@@ -18,6 +18,7 @@ import {
 } from "../src/mail/submitted.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemRandom } from "../src/platform/random.ts";
+import { userName } from "../src/platform/whoami.ts";
 import { type Address, domainOf } from "../src/wire/address.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type Context, helpText } from "./flags.ts";
@@ -99,16 +100,8 @@ function domainFor({ pull, serve, hostname }: Config): string {
 
 async function senderOf({ sender }: Wishes, domain: string): Promise<Address> {
   if (sender === "" || sender === "<>") return "";
-  const [address = ""] = await addressesIn(sender ?? userName(), domain);
+  const [address = ""] = await addressesIn(sender ?? userName() ?? `nobody@${systemHostname()}`, domain);
   return domainOf(address) === "" ? `${address}@${domain}` : address;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `nobody@${systemHostname()}`;
-  }
 }
 
 /** Reads the command line as getopt does: options may share a word, and `--` ends them. */

@@ -2,13 +2,13 @@
 // Looking at a spool makes none: a path that was misspelt is said to be empty, and stays so.
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
-import { userInfo } from "node:os";
 import type { Config } from "../../src/config/config.ts";
 import { readConfig } from "../../src/config/load.ts";
 import { readSecret } from "../../src/config/secret.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemFiles } from "../../src/platform/files.ts";
 import { systemRandom } from "../../src/platform/random.ts";
+import { userName } from "../../src/platform/whoami.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import type { HoldRules, RemoteQueue } from "../../src/spool/remote.ts";
@@ -145,18 +145,4 @@ export function actorFor(reason: string | undefined): Actor {
   return { name: actorName(), reason: reason ?? "" };
 }
 
-/** A service has no USER, and a runtime may call it "unknown" then. */
-function actorName(): string {
-  const uid = process.getuid?.();
-  const named = username();
-  if (named !== "" && named !== "unknown") return `cli:${named}`;
-  return `cli:${uid === 0 ? "root" : (uid ?? "unknown")}`;
-}
-
-function username(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return "";
-  }
-}
+const actorName = (): string => `cli:${userName() ?? process.getuid?.() ?? "unknown"}`;

@@ -98,6 +98,29 @@ for (const { name, words } of programs)
         assert.doesNotMatch(stdout, /eve@/);
       }));
 
+    it("sends in the name of who runs it, and an action is noted so, whatever the environment says", () =>
+      inWorld(words, async (world) => {
+        const file = await config(world);
+        await world.file("home.secret", "open sesame\n");
+        const me = (await run("id", ["-un"])).stdout.trim();
+        const [program, ...more] = words;
+        for (const USER of ["mallory", ""]) {
+          const env = { USER, LOGNAME: USER, HOME: world.folder, ODMR_CONFIG: file };
+          const sent = await run(program, [...more, "sendmail", "bob@world.test"], { env, stdin: "Hi\n" });
+          assert.deepEqual([sent.status, sent.stderr], [0, ""]);
+        }
+        const env = { USER: "mallory", LOGNAME: "mallory" };
+        await world.run(["queue", "hold", "--all", "--config", file], { env });
+        const { stdout } = await world.run(["queue", "list", "--json", "--config", file]);
+        const senders = stdout
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line).sender);
+        assert.deepEqual(senders, [`${me}@example.org`, `${me}@example.org`]);
+        const history = await world.run(["queue", "history", "--json", "--config", file]);
+        assert.equal(history.stdout.split(`"what":"held","actor":"cli:${me}"`).length, 3);
+      }));
+
     it("has its mail taken along at once by a daemon that stays on the line", () =>
       inWorld(words, async (world) => {
         const relay = await relayOf(world);
