@@ -46,7 +46,7 @@ export async function outboundOf(
   return outbound.smarthost === undefined
     ? throughTheWorld(config, outbound, { settings, limits, log })
     : bySmarthost(await loginOf(hostname, outbound, outbound.smarthost), settings, {
-        limits,
+        ...{ limits, log },
         random: systemRandom,
         pbkdf2: pbkdf2Sha256,
         connect: (tls) =>

@@ -45,15 +45,14 @@ const HANDSHAKE = 60_000;
 
 /** A line on which we are known, or as known as the login asks for. @throws CallError */
 export async function logIn(login: Login, tools: LoginTools): Promise<Talk> {
-  const greeted = await meet(login, tools);
-  let { connection } = greeted;
+  let talk = await meet(login, tools);
   try {
-    const talk = await secure(login, greeted);
-    connection = talk.connection;
+    talk = await secure(login, talk);
     if (login.user !== undefined || login.certificate !== undefined) await authenticate(login, talk, tools);
     return talk;
   } catch (fault) {
-    await connection.close();
+    // A goodbye, where the other end is one to talk to.
+    await (fault instanceof CallError ? talk.close() : talk.connection.close());
     throw callError(login, fault);
   }
 }
@@ -143,7 +142,7 @@ async function authenticate(login: Login, talk: Talk, { random, pbkdf2 }: LoginT
     throw new CallError(
       "refused",
       offered === "nothing"
-        ? `${where(login)} offers no login; is it the right port? On-Demand Mail Relay has 366`
+        ? `${where(login)} offers no login; is it the right port? On-Demand Mail Relay has 366, submission 587`
         : `no way to authenticate at ${where(login)}: it offers ${offered}, and none of it fits what we have (a password? a certificate?)`,
     );
   }

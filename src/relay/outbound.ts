@@ -6,9 +6,8 @@ import type { Limits } from "../delivery/limits.ts";
 import { lines } from "../delivery/lines.ts";
 import { signed } from "../delivery/signed.ts";
 import type { DkimKey } from "../mail/dkim.ts";
-import { LineError } from "../net/talk.ts";
-import { CallError } from "./callerror.ts";
-import { type Login, type LoginTools, logIn, where } from "./login.ts";
+import type { Login } from "./login.ts";
+import { type SmarthostTools, smarthostHop } from "./smarthost.ts";
 
 export interface Outbound {
   /** Milliseconds until a message is given up, and until its sender is told that it is late. */
@@ -27,9 +26,9 @@ export interface OutboundSettings extends Pick<Outbound, "expire" | "warnAfter">
 export function bySmarthost(
   login: Login,
   settings: OutboundSettings,
-  tools: LoginTools & { readonly limits: Limits },
+  tools: SmarthostTools & { readonly limits: Limits },
 ): Outbound {
-  const hop = { name: where(login), open: () => logIn(login, tools).catch(asLineError) };
+  const hop = smarthostHop(login, tools);
   return outbound(settings, () => lines(hop, tools.limits));
 }
 
@@ -39,10 +38,4 @@ export function byExchange(settings: OutboundSettings, tools: ExchangeTools): Ou
 
 function outbound({ expire, warnAfter, keysOf }: OutboundSettings, open: () => Delivery): Outbound {
   return { expire, warnAfter, open: (customer) => signed(open(), keysOf(customer)) };
-}
-
-/** Mail waits until the smarthost can be reached again, or its operator and ours agree again: nothing is refused for that. */
-function asLineError(fault: unknown): never {
-  if (!(fault instanceof CallError)) throw fault;
-  throw new LineError("closed", fault.message, undefined, { cause: fault });
 }

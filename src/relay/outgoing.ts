@@ -4,16 +4,16 @@
 import type { Delivery } from "../delivery/delivery.ts";
 import { dialled } from "../delivery/dialled.ts";
 import { lineDelivery } from "../delivery/line.ts";
-import { LineError, type Talk } from "../net/talk.ts";
+import type { Talk } from "../net/talk.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import type { Held, Spool } from "../spool/spool.ts";
 import { afterRefusal } from "./backoff.ts";
-import { CallError } from "./callerror.ts";
-import { type Login, type LoginTools, logIn, where } from "./login.ts";
+import type { Login, LoginTools } from "./login.ts";
 import type { Carried } from "./porter.ts";
 import { LEASE, pump, type Tally } from "./pump.ts";
+import { smarthostHop } from "./smarthost.ts";
 
 export interface Sending {
   /** Whose outgoing lane it is. */
@@ -38,6 +38,8 @@ const NOT_HERE: ReadonlySet<number> = new Set([500, 502, 503, 530]);
 /** Sends an account's outgoing mail, and counts recipients. */
 export class Sender {
   readonly #sending: Sending;
+  /** A run to the smarthost beside a call. */
+  #beside: Promise<void> | undefined;
   #sent = { delivered: 0, deferred: 0, refused: 0 };
 
   constructor(sending: Sending) {
@@ -49,20 +51,43 @@ export class Sender {
     return { ...this.#sent };
   }
 
-  /** All that is due goes over the line; afterwards it is as it was. @throws LineError */
+  /**
+   * All that is due goes over the line; afterwards it is as it was. What is not taken there is on its way to the smarthost
+   * before mail is fetched: that may take an hour, or have no end. @throws LineError
+   */
   async byLine(talk: Talk): Promise<void> {
     const line = lineDelivery(talk, { compatibility: "auto", spool: this.#sending.spool.id });
-    const tally = await this.#send(whereTaken(line, this.#sending));
+    let refused = false;
+    const tally = await this.#send(
+      whereTaken(line, () => {
+        refused = true;
+      }),
+    );
+    if (refused) this.#goBeside();
     // A transaction that failed may be open still, and ATRN in it is out of place (RFC 2645 §5.2.1).
     if (tally !== "nothing") await talk.ask({ verb: "RSET" });
   }
 
   /** All that is due goes to the account's smarthost, if it has one. */
   async bySmarthost(): Promise<void> {
-    const { smarthost, random } = this.#sending;
+    await this.#beside;
+    await this.#toSmarthost();
+  }
+
+  #goBeside(): void {
+    const { account, log, smarthost } = this.#sending;
+    const level = smarthost === undefined ? "warn" : "debug";
+    log.log(level, "provider takes no mail on this line", { account });
+    this.#beside ??= this.#toSmarthost().finally(() => {
+      this.#beside = undefined;
+    });
+    this.#beside.catch(() => undefined); // whoever sends by the smarthost next is told
+  }
+
+  async #toSmarthost(): Promise<void> {
+    const { smarthost, random, log } = this.#sending;
     if (smarthost === undefined) return;
-    const open = () => logIn(smarthost.login, { ...smarthost, random }).catch(asLineError);
-    const delivery = dialled({ name: where(smarthost.login), open });
+    const delivery = dialled(smarthostHop(smarthost.login, { ...smarthost, random, log }));
     try {
       await this.#send(delivery);
     } finally {
@@ -83,19 +108,14 @@ export class Sender {
   }
 }
 
-/** Mail waits until the smarthost can be reached again, or its operator and ours agree again: nothing is refused for that. */
-function asLineError(fault: unknown): never {
-  if (!(fault instanceof CallError)) throw fault;
-  throw new LineError("closed", fault.message, undefined, { cause: fault });
-}
-
-function whereTaken(line: Delivery, { account, log }: Sending): Delivery {
+/** @param refused called once, when the provider takes none */
+function whereTaken(line: Delivery, refused: () => void): Delivery {
   let told = false;
   return {
     async deliver(parcel) {
       const outcomes = await line.deliver(parcel);
       if (!outcomes.every(({ reply }) => NOT_HERE.has(reply.code))) return outcomes;
-      if (!told) log.log("warn", "provider takes no mail on this line", { account });
+      if (!told) refused();
       told = true;
       return outcomes.map((outcome) => ({ ...outcome, result: "unanswered" }));
     },

@@ -99,6 +99,7 @@ function outboundTo(port: number, clock: ManualClock) {
     { expire: 5 * DAY, warnAfter: 4 * HOUR, keysOf: () => new Map() },
     {
       random: { fraction: () => 0.5, bytes: (count) => new Uint8Array(count) },
+      log: { log: () => {} },
       limits: new Limits({ all: 9, perDestination: 3 }, clock),
       connect: () => dial({ ...hop, clock, within: 60_000 }),
     },

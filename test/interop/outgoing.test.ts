@@ -40,7 +40,7 @@ async function scene(act: (scene: Scene) => Promise<void>): Promise<void> {
         { ...host, tls: "none", hostname: "relay.test" },
         { expire: 1e9, warnAfter: 1e9, keysOf: () => new Map([["example.org", key]]) },
         {
-          random: systemRandom,
+          ...{ random: systemRandom, log: { log: () => {} } },
           limits: new Limits({ all: 9, perDestination: 3 }, systemClock),
           connect: () => dial({ ...host, clock: systemClock, within: 10_000 }),
         },

@@ -278,7 +278,7 @@ describe("a provider's answers", () => {
       ["504 no such", "refused 0"],
     ].map(([answer = "", result = ""]) => ({
       step: `AUTH ${answer}`,
-      talk: [...hello, "C: AUTH CRAM-MD5", `P: ${answer}`, "end"],
+      talk: [...hello, "C: AUTH CRAM-MD5", `P: ${answer}`, ...bye],
       result,
     })),
     { step: "AUTH 421", talk: [...hello, "C: AUTH CRAM-MD5", "P: 421 bye", "end"], result: "later 0" },
@@ -297,10 +297,10 @@ describe("a provider's answers", () => {
       talk: [...hello, ...login.slice(0, 3), "P: 334 PDEyMz4=", "C: ?", "P: 334 PDEyMz4=", "end"],
       result: "protocol 0",
     },
-    { step: "no AUTH at all", talk: [...hello.slice(0, 3), "P: 250 ATRN", "end"], result: "refused 0" },
-    { step: "EHLO 502", talk: [...hello.slice(0, 2), "P: 502 what?", "end"], result: "protocol 0" },
+    { step: "no AUTH at all", talk: [...hello.slice(0, 3), "P: 250 ATRN", ...bye], result: "refused 0" },
+    { step: "EHLO 502", talk: [...hello.slice(0, 2), "P: 502 what?", ...bye], result: "protocol 0" },
     { step: "EHLO 421", talk: [...hello.slice(0, 2), "P: 421 busy", "end"], result: "later 0" },
-    { step: "EHLO 451", talk: [...hello.slice(0, 2), "P: 451 busy", "end"], result: "later 0" },
+    { step: "EHLO 451", talk: [...hello.slice(0, 2), "P: 451 busy", ...bye], result: "later 0" },
     { step: "greeting 421", talk: ["P: 421 busy", "end"], result: "later 0" },
     { step: "greeting 554", talk: ["P: 554 no", ...bye], result: "later 0" },
     { step: "no greeting", talk: ["close"], result: "later 0" },
@@ -418,12 +418,12 @@ describe("STARTTLS that does not come about", () => {
     "P: 250 ATRN",
   ];
   const cases: readonly { name: string; talk: Talk; result: string }[] = [
-    { name: "not offered", talk: [...hello, "end"], result: "protocol 0" },
-    { name: "454", talk: [...offers, "C: STARTTLS", "P: 454 not now", "end"], result: "protocol 0" },
-    { name: "502", talk: [...offers, "C: STARTTLS", "P: 502 what?", "end"], result: "protocol 0" },
+    { name: "not offered", talk: [...hello, ...bye], result: "protocol 0" },
+    { name: "454", talk: [...offers, "C: STARTTLS", "P: 454 not now", ...bye], result: "protocol 0" },
+    { name: "502", talk: [...offers, "C: STARTTLS", "P: 502 what?", ...bye], result: "protocol 0" },
     {
       name: "250 in place of 220",
-      talk: [...offers, "C: STARTTLS", "P: 250 go", "end"],
+      talk: [...offers, "C: STARTTLS", "P: 250 go", ...bye],
       result: "protocol 0",
     },
     {
@@ -449,7 +449,7 @@ describe("STARTTLS that does not come about", () => {
       "C: EHLO house.test",
       "P: 250-p",
       "P: 250 ATRN",
-      "end",
+      ...bye,
     ];
     const { result, heard } = await errand([talk], { tls: "starttls" });
     assert.equal(result, "refused 0");
@@ -474,7 +474,7 @@ describe("the mechanism of AUTH", () => {
     ...listing(mechanisms),
     `C: AUTH ${chosen}`,
     "P: 535 no",
-    "end",
+    ...bye,
   ];
   const cases: readonly [string, string][] = [
     ["PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256", "SCRAM-SHA-256 *"],
@@ -488,7 +488,7 @@ describe("the mechanism of AUTH", () => {
     });
 
   it("is never PLAIN or LOGIN without TLS", async () => {
-    const { result, heard } = await errand([[...listing("PLAIN LOGIN"), "end"]]);
+    const { result, heard } = await errand([[...listing("PLAIN LOGIN"), ...bye]]);
     assert.equal(result, "refused 0");
     assert.doesNotMatch(heard.join(""), /AUTH/);
   });

@@ -179,29 +179,14 @@ describe("mail that leaves the house", () => {
       assert.deepEqual(await here(post.house), []);
     }));
 
-  test("waits untouched where a provider takes none, and goes by the smarthost", () =>
+  test("goes by the smarthost where a provider takes none, before mail is fetched", () =>
     inPost(async (post) => {
       await put(post, post.house, { lane: outgoing });
       const [client, provider] = pipe();
-      const script = play(provider, "P", [
+      const asked = play(provider, "P", [
         ...["P: 220 hi", "C: EHLO *", "P: 250-p.test", "P: 250-AUTH CRAM-MD5", "P: 250 ATRN", "C: AUTH *"],
-        ...[
-          "P: 334 PDEuMkB4Pg==",
-          "C: *",
-          "P: 235 2.7.0 welcome",
-          "C: MAIL *",
-          "P: 503 5.5.1 ATRN is all I know",
-        ],
-        ...[
-          "C: RSET",
-          "P: 250 ok",
-          "C: RSET",
-          "P: 250 ok",
-          "C: ATRN",
-          "P: 453 4.0.0 nothing",
-          "C: QUIT",
-          "P: 221 bye",
-        ],
+        ...["P: 334 PDEuMkB4Pg==", "C: *", "P: 235 2.7.0 welcome", "C: MAIL *"],
+        ...["P: 503 5.5.1 ATRN is all I know", "C: RSET", "P: 250 ok", "C: RSET", "P: 250 ok", "C: ATRN"],
       ]);
       const [toHost, host] = pipe();
       const smarthost = play(host, "P", [
@@ -211,14 +196,42 @@ describe("mail that leaves the house", () => {
       ]);
       const login = { host: "s.test", port: 587, tls: "none", hostname: "house.test" } as const;
       const sender = senderOf(post, { smarthost: { login, connect: async () => toHost } });
+      const called = call(post.account, [], { ...post.caller, dial: async () => client, sender });
+      await asked;
+      await smarthost;
+      await play(provider, "P", ["P: 453 4.0.0 nothing", "C: QUIT", "P: 221 bye"]);
+      await called;
+      await sender.bySmarthost();
+      assert.deepEqual(await here(post.house), []);
+      assert.deepEqual(sender.sent, { delivered: 1, deferred: 0, refused: 0 });
+    }));
+
+  test("waits untouched where a provider takes none and there is no smarthost, and that is said", () =>
+    inPost(async (post) => {
+      await put(post, post.house, { lane: outgoing });
+      const [client, provider] = pipe();
+      const script = play(provider, "P", [
+        ...["P: 220 hi", "C: EHLO *", "P: 250-p.test", "P: 250-AUTH CRAM-MD5", "P: 250 ATRN", "C: AUTH *"],
+        ...["P: 334 PDEuMkB4Pg==", "C: *", "P: 235 2.7.0 welcome", "C: MAIL *", "P: 502 5.5.1 no"],
+        ...[
+          "C: RSET",
+          "P: 250 ok",
+          "C: RSET",
+          "P: 250 ok",
+          "C: ATRN",
+          "P: 453 nothing",
+          "C: QUIT",
+          "P: 221 bye",
+        ],
+      ]);
+      const sender = senderOf(post);
       await call(post.account, [], { ...post.caller, dial: async () => client, sender });
       await script;
+      await sender.bySmarthost();
       assert.deepEqual(await here(post.house), [
         "outgoing vps <ann@example.org> bob@office.example waiting 0",
       ]);
-      await sender.bySmarthost();
-      await smarthost;
-      assert.deepEqual(await here(post.house), []);
+      assert.ok(post.logged.some(({ event }) => event === "provider takes no mail on this line"));
     }));
 
   test("comes back to its sender at home where the relay refuses it", () =>
