@@ -118,7 +118,8 @@ function forMachines({ hostname, envelope, arrived, expires, recipients, at }: N
     `Action: ${manners[kind].action}`,
     `Status: ${statusOf(kind, reply)}`,
     ...(reply === "" ? [] : [`Diagnostic-Code: smtp; ${clean(reply)}`]),
-    `Last-Attempt-Date: ${mailDate(at)}`,
+    // What expires was last tried long before, or never: nobody called for it.
+    ...(kind === "expired" ? [] : [`Last-Attempt-Date: ${mailDate(at)}`]),
     ...(kind === "delayed" ? [`Will-Retry-Until: ${mailDate(expires)}`] : []),
   ]);
   return [ofMessage, ...ofRecipients].map((fields) => `${fields.map(folded).join("\r\n")}\r\n`).join("\r\n");

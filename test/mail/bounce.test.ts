@@ -110,13 +110,18 @@ describe("a notice", { skip: !python && "not installed: python3" }, () => {
     );
     const told = status.slice(1).map((fields) => {
       const field = new Map(fields);
-      return [field.get("Action"), field.get("Status"), field.has("Will-Retry-Until")];
+      return [
+        field.get("Action"),
+        field.get("Status"),
+        field.has("Will-Retry-Until"),
+        field.has("Last-Attempt-Date"),
+      ];
     });
     assert.deepEqual(told, [
-      ["failed", "5.0.0", false],
-      ["failed", "4.4.7", false],
-      ["delayed", "4.2.0", true],
-      ["relayed", "2.0.0", false],
+      ["failed", "5.0.0", false, true],
+      ["failed", "4.4.7", false, false],
+      ["delayed", "4.2.0", true, true],
+      ["relayed", "2.0.0", false, true],
     ]);
   });
 
