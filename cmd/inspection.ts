@@ -32,6 +32,7 @@ export async function inspectorFor(
     at,
     trusts: (address) => address !== "unix" && ours({ address, port: 0 }),
     greetingDelay,
+    authenticates: authentication !== undefined,
     ...(asksDns && { connection: connectionCheck(rules, tools) }),
     checks: [
       ...(authentication ? [new Authentication(authentication, tools)] : []),

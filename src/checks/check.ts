@@ -55,6 +55,8 @@ export interface Check {
 export interface Inspection {
   /** Milliseconds before the greeting: who speaks earlier is a program that reads no answers. */
   readonly greetingDelay: number;
+  /** Authentication-Results in our name are forged: nobody but us writes them, and we do it after this. */
+  readonly unforged: boolean;
   /** Whether this connection may write to this recipient. */
   recipient(to: Address, visitor: Visitor): Promise<Reply | undefined>;
   /** The fields that go on top, or a refusal. */

@@ -15,6 +15,8 @@ export interface InspectorPlan {
   /** Whether this address is one of our own. */
   readonly trusts: (address: string) => boolean;
   readonly greetingDelay: number;
+  /** One of the checks writes into Authentication-Results whom a message is from. */
+  readonly authenticates: boolean;
   /** What is found out about an address, once a connection. */
   readonly connection?: (address: string) => Promise<ConnectionFindings>;
   readonly checks: readonly Check[];
@@ -39,6 +41,7 @@ export function inspectorOf(plan: InspectorPlan): Inspector {
 
 class Meeting implements Inspection {
   readonly greetingDelay: number;
+  readonly unforged: boolean;
   readonly #plan: InspectorPlan;
   readonly #service: string;
   /** Begun at once, asked for later: the peer talks meanwhile. */
@@ -47,9 +50,13 @@ class Meeting implements Inspection {
   constructor(plan: InspectorPlan, service: string, address: string) {
     this.#plan = plan;
     this.#service = service;
+    // The mail server in front may have our name, and have asked already: its word stays, unless we ask anew.
+    this.unforged = service !== "lmtp" || plan.authenticates;
     const outside = service === "intake" && !/^(unix$|::1$|127\.|::ffff:127\.)/i.test(address);
     this.greetingDelay = outside ? plan.greetingDelay : 0;
     this.#found = outside ? plan.connection?.(address) : undefined;
+    // Whoever asks for it hears of a fault; nobody may ask before it is there.
+    this.#found?.catch(() => {});
   }
 
   async recipient(to: Address, { user }: Visitor): Promise<Reply | undefined> {

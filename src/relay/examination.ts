@@ -19,7 +19,7 @@ export class Examination {
   readonly #inspection: Inspection;
   readonly #draft: Draft;
   readonly #brought: Brought;
-  readonly #unforged: Unforged;
+  readonly #unforged: Unforged | undefined;
   #octets = 0;
   #found: Examined | undefined;
 
@@ -28,12 +28,12 @@ export class Examination {
     this.#inspection = inspection;
     this.#draft = draft;
     this.#brought = brought;
-    this.#unforged = new Unforged(hostname);
+    this.#unforged = inspection.unforged ? new Unforged(hostname) : undefined;
   }
 
   /** As Draft.write. */
   write(bytes: Uint8Array): Promise<void> | undefined {
-    return this.#put(this.#unforged.write(bytes));
+    return this.#put(this.#unforged?.write(bytes) ?? [bytes]);
   }
 
   /** The fields for the top of the message, once the verdict is there. */
@@ -48,7 +48,7 @@ export class Examination {
 
   /** To be asked for once, when all octets were written; undefined: it may be stored. */
   async verdict(): Promise<Reply | undefined> {
-    await this.#put(this.#unforged.end());
+    await this.#put(this.#unforged?.end() ?? []);
     try {
       this.#found = await this.#inspection.message(this.#letter());
     } catch (fault) {
@@ -71,14 +71,15 @@ export class Examination {
   }
 
   #letter(): Letter {
-    const { removed } = this.#unforged;
+    const unforged = this.#unforged;
     const content = () => this.#draft.content();
     return {
       id: this.#draft.ids[0] ?? "",
       ...this.#brought,
       size: this.#octets,
       content,
-      original: removed === 0 ? content : () => this.#unforged.original(content()),
+      original:
+        unforged === undefined || unforged.removed === 0 ? content : () => unforged.original(content()),
     };
   }
 }

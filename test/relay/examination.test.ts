@@ -49,6 +49,7 @@ const withChecks = (plan: Partial<InspectorPlan>): Relay => ({
       at: ["intake"],
       trusts: () => false,
       greetingDelay: 0,
+      authenticates: true,
       checks: [],
       ...plan,
     }),
@@ -247,6 +248,30 @@ describe("a message that is looked at", () => {
       { service: "lmtp" },
     );
     assert.deepEqual(check.seen[0]?.letter.visitor, { address: "192.0.2.7", helo: "mx.world.test" });
+  });
+
+  it("keeps what the mail server in front found out in our name, unless that is found out anew", async () => {
+    const check = new Scripted({});
+    const front = "Authentication-Results: relay.test; dkim=pass";
+    for (const authenticates of [true, false])
+      await visit(
+        withChecks({ checks: [check], at: ["lmtp"], authenticates }),
+        [
+          "P: 220 *",
+          "C: LHLO front.test",
+          "list",
+          ...mail,
+          ...bob,
+          ...data(front, "", "text"),
+          "P: 250 *",
+          ...quit,
+        ],
+        { service: "lmtp" },
+      );
+    assert.deepEqual(
+      check.seen.map(({ content }) => content),
+      ["\r\ntext\r\n", `${front}\r\n\r\ntext\r\n`],
+    );
   });
 });
 
