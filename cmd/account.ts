@@ -1,4 +1,5 @@
 /** From an account of the configuration, or an odmr:// address, to what a call needs; secrets and certificates are read here. */
+
 import { readFile } from "node:fs/promises";
 import { homedir, hostname } from "node:os";
 import { join } from "node:path";
@@ -16,6 +17,7 @@ import type { Account } from "../src/relay/call.ts";
 import type { Home } from "../src/relay/home.ts";
 import type { Login } from "../src/relay/login.ts";
 import type { Timing } from "../src/relay/schedule.ts";
+import { isPostgres, shownPostgres } from "../src/spool/postgres/address.ts";
 
 /** An account with what happens to its mail. */
 export interface Plan {
@@ -158,6 +160,15 @@ const uriName = ({ user, provider }: AccountUri): string => `${user}@${provider.
 
 /** Where the spool of an odmr:// address lies: in the user's state folder, one a provider and user. */
 export function uriSpool(uri: AccountUri, env: NodeJS.ProcessEnv = process.env): string {
-  const state = env.XDG_STATE_HOME || join(env.HOME || homedir(), ".local", "state");
-  return join(state, "odmr", `${uriName(uri).replace(/[^a-z0-9@._-]/g, "_")}.db`);
+  return join(stateFolder(env), `${uriName(uri).replace(/[^a-z0-9@._-]/g, "_")}.db`);
+}
+
+/** The socket by which `pull --now` wakes a daemon: beside the spool, or for a shared one in the user's state folder. */
+export function controlOf(spool: string, env: NodeJS.ProcessEnv = process.env): string {
+  if (!isPostgres(spool)) return `${spool}.control`;
+  return join(stateFolder(env), `${shownPostgres(spool).replace(/[^A-Za-z0-9@._-]+/g, "_")}.control`);
+}
+
+function stateFolder(env: NodeJS.ProcessEnv): string {
+  return join(env.XDG_STATE_HOME || join(env.HOME || homedir(), ".local", "state"), "odmr");
 }

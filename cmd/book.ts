@@ -24,6 +24,8 @@ interface BookTools {
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Log;
+  /** What the nodes of a shared spool have in common, in hexadecimal; undefined: a file beside the spool has it. */
+  readonly secret: string | undefined;
   /** The book that is in force: whoever guesses passwords is not forgotten at a new reading. */
   readonly before?: Book;
 }
@@ -32,10 +34,13 @@ interface BookTools {
 export async function readBook(
   config: Config,
   serve: Serve,
-  { random, clock, log, before }: BookTools,
+  { random, clock, log, secret: shared, before }: BookTools,
 ): Promise<Book> {
   const people = await Promise.all(serve.customers.map(personOf));
-  const secret = await serverSecret(`${config.spool}.secret`, random);
+  const secret =
+    shared === undefined
+      ? await serverSecret(`${config.spool}.secret`, random)
+      : new Uint8Array(Buffer.from(shared, "hex"));
   const outbound = await outboundOf(config, serve, log);
   const postmaster = serve.postmaster ?? firstPostmaster(serve);
   const inspector = await inspectorFor(config.hostname, serve.checks);

@@ -8,6 +8,7 @@ import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
 import { configRemarks, loadConfig } from "../src/config/load.ts";
 import { formatDuration, formatSize } from "../src/config/units.ts";
+import { isPostgres, shownPostgres } from "../src/spool/postgres/address.ts";
 import { type Context, configFlag, helpText, switchFlag } from "./flags.ts";
 
 interface CheckFlags {
@@ -55,7 +56,7 @@ export const checkCommand = buildCommand<CheckFlags, [], Context>({
 function summary(config: Config): string {
   const rows: (readonly [string, string])[] = [
     ["hostname", config.hostname],
-    ["spool", config.spool],
+    ["spool", isPostgres(config.spool) ? shownPostgres(config.spool) : config.spool],
     ...(config.serve?.listen ?? []).map((each) => ["listen", listenerLine(each)] as const),
     ...(config.serve?.customers ?? []).map((each) => ["customer", customerLine(each)] as const),
     ...(config.pull?.accounts ?? []).map((each) => ["account", accountLine(each)] as const),

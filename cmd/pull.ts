@@ -13,7 +13,7 @@ import { systemFiles } from "../src/platform/files.ts";
 import type { Log } from "../src/platform/log.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { openSpool } from "../src/spool/open.ts";
-import { type Plan, planOf, planOfUri, uriSpool } from "./account.ts";
+import { controlOf, type Plan, planOf, planOfUri, uriSpool } from "./account.ts";
 import { deskOf, type Report, runPlan, sentence } from "./errand.ts";
 import { UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
@@ -49,7 +49,7 @@ export const pullCommand = buildCommand<PullFlags, string[], Context>({
     if (now && flags.timeout !== undefined) fail("--timeout is not for --now: the daemon makes the call");
     const { plans, spoolPath, outgoing } = await plansOf(flags, names);
     keepPrivate();
-    const control = `${spoolPath}.control`;
+    const control = controlOf(spoolPath);
     if (now) {
       const { askDaemon } = await import("./daemon.ts");
       const accounts = plans.map(({ account }) => account.name);

@@ -42,13 +42,17 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       actor: "serve",
     });
     try {
-      const book = await readBook(config, serve, { random: systemRandom, clock: systemClock, log });
+      const book = await readBook(config, serve, {
+        ...{ random: systemRandom, clock: systemClock, log, secret: spool.secret },
+      });
       const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
       const office = await openOffice(relay, plan, porch);
       // Before anybody hears that we are there: they may have something to say at once.
       let current = config;
       const toldToEnd = untilToldToEnd(async () => {
-        current = (await reload(flags.config, { office, listen: serve.listen, log })) ?? current;
+        current =
+          (await reload(flags.config, { office, listen: serve.listen, log, secret: spool.secret })) ??
+          current;
       });
       announce(office, serve, log);
       const sources = { spool, log, customers: () => office.book.customers, config: () => current };
@@ -167,15 +171,16 @@ interface Running {
   readonly office: Office;
   readonly listen: Serve["listen"];
   readonly log: Log;
+  readonly secret: string | undefined;
 }
 
 /** The new configuration; undefined if it cannot be used, and the old one stays. */
 async function reload(path: string | undefined, running: Running): Promise<Config | undefined> {
-  const { office, listen, log } = running;
+  const { office, listen, log, secret } = running;
   await notify("RELOADING=1");
   try {
     const config = await loadConfig(path);
-    const tools = { random: systemRandom, clock: systemClock, log, before: office.book };
+    const tools = { random: systemRandom, clock: systemClock, log, secret, before: office.book };
     office.renew(await readBook(config, serveOf(config), tools));
     log.log("info", "reloaded", { file: config.file });
     if (JSON.stringify(serveOf(config).listen) !== JSON.stringify(listen))

@@ -36,6 +36,8 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^src\/(relay|admin|spool)\//, /^src\/version\.ts$/],
   // "10MiB" is one thing in the configuration and in a query.
   [/^src\/admin\//, /^src\/config\/units\.ts$/],
+  // A shared spool's address is checked where it is written, by what reads it where it is opened.
+  [/^src\/config\//, /^src\/spool\/postgres\/address\.ts$/],
   // What the admin interface says is read by its other end.
   [/^src\/spool\/remote\.ts$/, /^src\/admin\/schema\.ts$/],
   [/^src\/version\.ts$/, /^package\.json$/],

@@ -4,6 +4,8 @@ import { buildCommand } from "@stricli/core";
 import { systemFiles } from "../../src/platform/files.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { migrate, rehearse } from "../../src/spool/migrate.ts";
+import { isPostgres } from "../../src/spool/postgres/address.ts";
+import { SpoolError } from "../../src/spool/spool.ts";
 import { damage } from "../../src/spool/verify.ts";
 import { Exit, status, UsageError } from "../exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag } from "../flags.ts";
@@ -26,14 +28,13 @@ export const migrateCommand = buildCommand<MigrateFlags, [], Context>({
       throw new UsageError("spools are moved on the host where they are; run odmr queue migrate there");
     if (flags.from === flags.to) throw new UsageError("--from and --to are the same spool");
     for (const path of [flags.from, flags.to])
-      if (/^\w+:\/\//.test(path))
-        throw new UsageError(`${path}: only spools in files can be moved yet; give a path`);
+      if (/^\w+:\/\//.test(path) && !isPostgres(path))
+        throw new UsageError(`${path} is no spool; give a path or postgres://user@host/database`);
     await withSpool({ ...flags, spool: flags.from }, async (from) => {
-      const toIsThere = (await systemFiles.stat(flags.to)) !== undefined;
-      if (flags.dryRun && !toIsThere)
+      if (flags.dryRun && !(await isThere(flags.to, flags)))
         return await tellRehearsal(this, flags, await rehearse(from.moving, undefined));
       // A new spool takes the old one's id over: a peer's ledger then knows what it had from the old one.
-      const to = await openAt(flags.to, flags, from.id);
+      const to = await openAt(flags.to, flags, { id: from.id });
       try {
         if (flags.dryRun) await tellRehearsal(this, flags, await rehearse(from.moving, to.moving));
         else await move(this, flags, { from, to });
@@ -75,10 +76,23 @@ export const migrateCommand = buildCommand<MigrateFlags, [], Context>({
       {
         "odmr queue migrate --from spool.db --to /mnt/new/spool.db": "to another disk",
         "odmr queue migrate --from spool.db --to new.db --dry-run": "how much that would be",
+        "odmr queue migrate --from spool.db --to postgres://odmr@db.example.net/odmr":
+          "to a database, for several relays",
       },
     ),
   },
 });
+
+async function isThere(path: string, flags: CommonFlags): Promise<boolean> {
+  if (!isPostgres(path)) return (await systemFiles.stat(path)) !== undefined;
+  try {
+    await (await openAt(path, flags, { there: true })).close();
+    return true;
+  } catch (error) {
+    if (error instanceof SpoolError && error.fault === "version") return false;
+    throw error;
+  }
+}
 
 interface Spools {
   readonly from: EmbeddedSpool;

@@ -11,6 +11,7 @@ import { systemRandom } from "../../src/platform/random.ts";
 import { userName } from "../../src/platform/whoami.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
+import { isPostgres } from "../../src/spool/postgres/address.ts";
 import type { HoldRules, RemoteQueue } from "../../src/spool/remote.ts";
 import type { Actor, Queue } from "../../src/spool/spool.ts";
 import { Exit, type Status, status, UsageError } from "../exit.ts";
@@ -23,7 +24,7 @@ export interface SpoolFlags extends CommonFlags {
 
 export const spoolFlags = {
   ...commonFlags,
-  spool: textFlag("PATH", "The spool (else the configuration's)"),
+  spool: textFlag("PATH", "The spool, a path or postgres://… (else the configuration's)"),
 } as const;
 
 /** For what works from afar too. */
@@ -104,6 +105,8 @@ export async function withSpool<T>(
   act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
 ): Promise<T> {
   const place = await placeOf(flags);
+  if (isPostgres(place.path))
+    return await using(await openAt(place.path, flags, { there: true }), place, act);
   await access(place.path, constants.R_OK | constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
     const why = barred[cause.code ?? ""];
     throw why ? new Exit(why.status, why.text(place.path), { cause }) : cause;
@@ -117,7 +120,14 @@ export async function withNewSpool<T>(
   place: Place,
   act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
 ): Promise<T> {
-  const spool = await openAt(place.path, flags);
+  return await using(await openAt(place.path, flags), place, act);
+}
+
+async function using<T>(
+  spool: EmbeddedSpool,
+  place: Place,
+  act: (spool: EmbeddedSpool, place: Place) => Promise<T>,
+): Promise<T> {
   try {
     return await act(spool, place);
   } finally {
@@ -125,8 +135,14 @@ export async function withNewSpool<T>(
   }
 }
 
-/** @param id what a new spool is called; undefined: something new */
-export function openAt(path: string, flags: CommonFlags, id?: string): Promise<EmbeddedSpool> {
+interface Opening {
+  /** What a new spool is called; undefined: something new. */
+  readonly id?: string;
+  /** A shared spool is not made. */
+  readonly there?: boolean;
+}
+
+export function openAt(path: string, flags: CommonFlags, opening: Opening = {}): Promise<EmbeddedSpool> {
   return openSpool({
     path,
     clock: systemClock,
@@ -136,7 +152,7 @@ export function openAt(path: string, flags: CommonFlags, id?: string): Promise<E
     thread: "here",
     actor: actorName(),
     asIs: true,
-    ...(id !== undefined && { id }),
+    ...opening,
   });
 }
 

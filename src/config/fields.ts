@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Cron } from "croner";
 import { z } from "zod";
+import { AddressError, isPostgres, placedPostgres } from "../spool/postgres/address.ts";
 import { isDomain, lowerAscii } from "../wire/domain.ts";
 import { parseEndpoint, parsePlace } from "./endpoint.ts";
 import { isAddressPattern, isHostname, isNetwork, parseFingerprint } from "./names.ts";
@@ -118,6 +119,23 @@ export const file = (folder: string) =>
     .string()
     .min(1, "a file name is missing; write /etc/odmr/…")
     .transform((name) => located(name, folder));
+
+/** The spool: a file's name, or the address of a database. */
+export const spool = (folder: string) =>
+  z
+    .string()
+    .min(1, "a file name is missing; write /var/lib/odmr/spool.db")
+    .transform((name, context) => {
+      if (!isPostgres(name)) return located(name, folder);
+      try {
+        return placedPostgres(name, (file) => located(file, folder));
+      } catch (error) {
+        if (!(error instanceof AddressError)) throw error;
+        // The value is not repeated: there may be a password in it.
+        context.issues.push({ code: "custom", message: error.message, input: "" });
+        return z.NEVER;
+      }
+    });
 
 export const target = (folder: string) =>
   z.string().transform((text, context): Target => {

@@ -16,6 +16,7 @@ import {
   network,
   provider,
   size,
+  spool,
   timezone,
 } from "./fields.ts";
 import { checksIn } from "./inspection.ts";
@@ -30,8 +31,8 @@ export function settingsIn(folder: string) {
     hostname: hostname().describe(
       "The name this host has for others: in greetings, EHLO and Received fields.",
     ),
-    spool: file(folder).describe(
-      "Where mail is held; made at the first start, with folders of its own beside it.",
+    spool: spool(folder).describe(
+      "Where mail is held; made at the first start, with folders of its own beside it. Or, for several relays, postgres://user@host/database?schema=name&passwordFile=file.",
     ),
     user: user()
       .optional()

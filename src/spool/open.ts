@@ -31,6 +31,8 @@ export interface SpoolOptions {
   readonly id?: string;
   /** Nothing is tidied up at the start, and damage in some of its pages does not keep it shut: for a look, or a single act. */
   readonly asIs?: boolean;
+  /** A shared spool is not made: it must be there. */
+  readonly there?: boolean;
   /** For tests: the clock of a shared spool's connections, where `clock` is moved by hand. */
   readonly lineClock?: Clock;
   /** For tests: another driver, "here" only. */

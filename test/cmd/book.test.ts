@@ -16,6 +16,7 @@ describe("a book that is read anew", () => {
         await mkdir(world.at("relay"), { recursive: true });
         const config = await loadConfig(await relayOf(world, { domains }));
         return await readBook(config, config.serve!, {
+          secret: undefined,
           ...{ random, clock: manualClock(), log: { log: () => {} } },
           ...(before && { before }),
         });

@@ -106,7 +106,7 @@ export async function startPostgresql(
     sql,
     async empty(spool) {
       const schema = /schema=(\w+)/.exec(spool)?.[1];
-      eraser ??= await connect(parsePostgres(address), "test");
+      if (eraser?.gone !== false) eraser = await connect(parsePostgres(address), "test");
       await eraser.exec(`DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = '${schema}' AND tablename <> 'meta' LOOP
           EXECUTE 'DELETE FROM ${schema}.' || quote_ident(name);

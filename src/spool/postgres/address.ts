@@ -1,6 +1,5 @@
 /** Where a shared spool is: `postgres://user@host:port,host:port/database?schema=…`. */
 // No password in it: addresses are shown, logged and seen in lists of processes.
-import { SpoolError } from "../spool.ts";
 
 /** A database, and the schema in it that the spool's tables are in. */
 export interface PostgresAddress {
@@ -20,6 +19,11 @@ export interface PostgresAddress {
 const SCHEME = /^postgres(?:ql)?:\/\//;
 const PORT = 5432;
 
+/** What is wrong with an address, and what to write. */
+export class AddressError extends Error {
+  override readonly name = "AddressError";
+}
+
 /** Whether a spool's name is of a shared one. */
 export function isPostgres(spool: string): boolean {
   return SCHEME.test(spool);
@@ -29,24 +33,25 @@ const parameters = ["schema", "host", "passwordFile", "sslmode", "sslrootcert"] 
 type Parameter = (typeof parameters)[number];
 const modes = ["disable", "require", "verify-full"] as const;
 
-/** @throws SpoolError "io" that says what is wrong, never the password */
+/** @throws AddressError that says what is wrong, never the password */
 export function parsePostgres(spool: string): PostgresAddress {
   const [, user, password, places = "", database = "", query = ""] =
     /^postgres(?:ql)?:\/\/(?:([^:@/?]*)(?::([^@/?]*))?@)?([^/?]*)\/?([^?]*)(?:\?(.*))?$/.exec(spool) ??
     fail("it");
   if (password !== undefined)
     fail(
-      "a password in it",
+      "a password in the spool's address",
       "put it into a file and write ?passwordFile=/etc/odmr/spool.secret, or use PGPASSFILE",
     );
   const asked = new URLSearchParams(query);
   for (const name of asked.keys())
-    if (!parameters.includes(name as Parameter)) fail(name, `it may have ${parameters.join(", ")}`);
+    if (!parameters.includes(name as Parameter))
+      fail(`"${name}" in the spool's address`, `it may have ${parameters.join(", ")}`);
   const of = (name: Parameter): string | undefined => asked.get(name) ?? undefined;
   const hosts = hostsOf(of("host") ?? places);
   const schema = of("schema");
   if (schema !== undefined && !/^[a-z_][a-z0-9_]{0,62}$/.test(schema))
-    fail("its schema", "write small letters, digits and underscores");
+    fail("the schema of the spool's address", "write small letters, digits and underscores");
   return {
     hosts,
     database: decodeURIComponent(database),
@@ -58,6 +63,16 @@ export function parsePostgres(spool: string): PostgresAddress {
   };
 }
 
+/** The same address with the files that it names placed elsewhere. @throws AddressError */
+export function placedPostgres(spool: string, placed: (file: string) => string): string {
+  const { passwordFile, ca } = parsePostgres(spool);
+  const [address = "", query] = spool.split("?");
+  const asked = new URLSearchParams(query);
+  if (passwordFile !== undefined) asked.set("passwordFile", placed(passwordFile));
+  if (ca !== undefined) asked.set("sslrootcert", placed(ca));
+  return asked.size === 0 ? address : `${address}?${asked}`.replaceAll("%2F", "/");
+}
+
 /** How it is shown: without parameters. */
 export function shownPostgres(spool: string): string {
   return spool.replace(/\?.*$/, "").replace(/\/\/([^:@/]*):[^@/]*@/, "//$1@");
@@ -67,7 +82,8 @@ function hostsOf(places: string): PostgresAddress["hosts"] {
   if (places.startsWith("/")) return [{ host: places, port: PORT }];
   return (places === "" ? "localhost" : places).split(",").map((place) => {
     const [, host = "", port] =
-      /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(decodeURIComponent(place)) ?? fail("its host");
+      /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(decodeURIComponent(place)) ??
+      fail("the host of the spool's address");
     return { host: host.replace(/^\[|\]$/g, ""), port: Number(port ?? PORT) };
   });
 }
@@ -76,9 +92,12 @@ function hostsOf(places: string): PostgresAddress["hosts"] {
 function modeOf(mode: string | undefined, hosts: PostgresAddress["hosts"]): PostgresAddress["tls"] {
   if (mode === undefined)
     return hosts.every(({ host }) => /^\/|^localhost$|^127\.|^::1$/.test(host)) ? "disable" : "verify-full";
-  return modes.find((known) => known === mode) ?? fail("its sslmode", `write ${modes.join(", ")}`);
+  return (
+    modes.find((known) => known === mode) ??
+    fail("the sslmode of the spool's address", `write ${modes.join(", ")}`)
+  );
 }
 
-function fail(what: string, how = "write postgres://user@host:port/database?schema=…"): never {
-  throw new SpoolError("io", `the spool's address: ${what} is not understood; ${how}`);
+function fail(what: string, how = "write postgres://user@host:port/database?schema=name"): never {
+  throw new AddressError(`${what} is not understood; ${how}`);
 }

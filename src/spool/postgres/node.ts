@@ -7,7 +7,7 @@ import type { NodeRecord } from "../records.ts";
 import { SpoolError } from "../spool.ts";
 import type { Connection } from "./connection.ts";
 import type { Redial } from "./redial.ts";
-import { check, steps } from "./schema.ts";
+import { check } from "./schema.ts";
 
 const BEAT = 10_000;
 /** A node that was not seen for so long counts as gone, and its slot as free. */
@@ -27,6 +27,8 @@ export interface NodeOptions {
   readonly line: Redial;
   readonly clock: Clock;
   readonly log: Log;
+  /** The newest version of the tables that it knows. */
+  readonly known: number;
 }
 
 export class Node {
@@ -79,9 +81,9 @@ export class Node {
   }
 
   async #beat(): Promise<void> {
-    const { line, id, name, actor, clock, log } = this.#options;
+    const { line, id, name, actor, clock, log, known } = this.#options;
     const db = await line.connection();
-    await check(db);
+    await check(db, known);
     const asked = clock.now();
     const [row] = await db.all<{ slot: number; now: number }>(
       `INSERT INTO node (id, slot, name, actor, version, schema)
@@ -89,7 +91,7 @@ export class Node {
          WHERE NOT EXISTS (SELECT 1 FROM node WHERE slot = s AND seen > now() - ${ABSENT})), $2, $3, $4, $5::int
        ON CONFLICT (id) DO UPDATE SET seen = now()
        RETURNING slot, (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`,
-      [id, name, actor, version, steps.length],
+      [id, name, actor, version, known],
     );
     if (row === undefined) return;
     this.#slot = row.slot;

@@ -7,7 +7,7 @@ import type { Random } from "../../platform/random.ts";
 import { EmbeddedSpool } from "../front.ts";
 import { SpoolError } from "../spool.ts";
 import { uuids } from "../uuid.ts";
-import { parsePostgres } from "./address.ts";
+import { type PostgresAddress, parsePostgres } from "./address.ts";
 import { type Connection, connect } from "./connection.ts";
 import { faultOf } from "./fault.ts";
 import { Herald } from "./herald.ts";
@@ -15,7 +15,7 @@ import { Lanes } from "./lanes.ts";
 import { Node, nodesOf } from "./node.ts";
 import { Pieces } from "./pieces.ts";
 import { Redial } from "./redial.ts";
-import { type Step, upgrade } from "./schema.ts";
+import { mustBe, type Step, steps, upgrade } from "./schema.ts";
 import { PostgresStore } from "./store.ts";
 
 export interface PostgresSpoolOptions {
@@ -28,6 +28,8 @@ export interface PostgresSpoolOptions {
   readonly id: string | undefined;
   /** For a single act: it is no node, and hears no other. */
   readonly asIs: boolean;
+  /** It is not made: it must be there. */
+  readonly there?: boolean | undefined;
   /** For tests: the clock of connections, where the spool's is moved by hand; and another table of steps. */
   readonly lineClock?: Clock | undefined;
   readonly steps?: readonly Step[] | undefined;
@@ -37,7 +39,7 @@ export interface PostgresSpoolOptions {
 export async function openPostgres(options: PostgresSpoolOptions): Promise<EmbeddedSpool> {
   const { clock, random, log, actor, asIs } = options;
   const lineClock = options.lineClock ?? clock;
-  const address = parsePostgres(options.address);
+  const address = addressOf(options.address);
   const newId = uuids(lineClock, random);
   const id = newId();
   const dial = () => connect(address, actor);
@@ -48,8 +50,10 @@ export async function openPostgres(options: PostgresSpoolOptions): Promise<Embed
     schema: address.schema,
   };
   try {
+    if (options.there === true) await mustBe(await writing.connection());
     const meta = await upgrade(await writing.connection(), made, options.steps);
-    const node = new Node({ id, name: hostname(), actor, line: writing, clock: lineClock, log });
+    const known = (options.steps ?? steps).length;
+    const node = new Node({ id, name: hostname(), actor, line: writing, clock: lineClock, log, known });
     if (!asIs) await node.begin();
     const channel = `odmr_${meta.id.replaceAll("-", "")}`;
     const herald = new Herald({ dial, node: id, channel, clock: lineClock });
@@ -78,6 +82,14 @@ export async function openPostgres(options: PostgresSpoolOptions): Promise<Embed
     const { trouble, message } = faultOf(error);
     const fault = trouble === "lost" || trouble === "again" ? "busy" : trouble;
     throw new SpoolError(fault, message, { cause: error });
+  }
+}
+
+function addressOf(spool: string): PostgresAddress {
+  try {
+    return parsePostgres(spool);
+  } catch (cause) {
+    throw new SpoolError("request", cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 

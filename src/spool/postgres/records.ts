@@ -102,12 +102,12 @@ export async function changes(db: Transaction, { after, limit, now }: Input<"cha
     db.all<Omit<SpoolEvent, "recipient"> & { recipient: string | null; seq: number; tx: number }>(
       `SELECT e.tx, e.seq, e.at, m.id, e.recipient, e.what, e.actor, e.reason
        FROM event e JOIN message m ON m.seq = e.message WHERE e.tx > $1::bigint AND e.tx <= $2::bigint
-       ORDER BY e.tx FETCH FIRST $3::bigint ROWS WITH TIES`,
+       ORDER BY e.tx FETCH FIRST ($3::bigint) ROWS WITH TIES`,
       ...[from, end, limit],
     ),
     db.all<Row>(
       `SELECT * FROM turn WHERE changed > $1::bigint AND changed <= $2::bigint
-       ORDER BY changed FETCH FIRST $3::bigint ROWS WITH TIES`,
+       ORDER BY changed FETCH FIRST ($3::bigint) ROWS WITH TIES`,
       ...[after.turn ?? end, end, limit],
     ),
   ]);

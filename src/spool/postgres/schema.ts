@@ -139,6 +139,15 @@ export async function check(db: Connection, known = steps.length): Promise<void>
     );
 }
 
+/** @throws SpoolError "version" if there are no tables of a spool */
+export async function mustBe(db: Connection): Promise<void> {
+  if ((await versionOf(db)).version === 0)
+    throw new SpoolError(
+      "version",
+      "there is no spool in that database; it is made by odmr serve, odmr queue add or migrate",
+    );
+}
+
 /** The lock is a row's, which every relative of PostgreSQL has; the version is asked again behind it. */
 async function climb(
   db: Connection,

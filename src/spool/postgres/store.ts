@@ -7,7 +7,7 @@ import { type Lane, SpoolError, type SpoolFault } from "../spool.ts";
 import type { Answer, Answers, LaneUsage, Operation, Store } from "../store.ts";
 import { type Act, acts } from "./acts.ts";
 import type { Connection } from "./connection.ts";
-import { faultOf } from "./fault.ts";
+import { faultOf, PostgresFault } from "./fault.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Redial } from "./redial.ts";
 import type { Value } from "./rows.ts";
@@ -44,6 +44,12 @@ interface Journey {
   readonly mark: string;
   /** What it answered in an attempt whose end is not known. */
   doubtful: Answers | undefined;
+}
+
+/** A connection while one attempt uses it. Whatever still runs after its end must not send: it would be outside of it. */
+interface Attempt {
+  readonly connection: Connection;
+  over: boolean;
 }
 
 export class PostgresStore implements Store {
@@ -106,11 +112,13 @@ export class PostgresStore implements Store {
   async #attempt(journey: Journey): Promise<Answers> {
     const { line, clock, lanes } = this.#options;
     const connection = await line.connection();
+    const attempt: Attempt = { connection, over: false };
     const silence = clock.after(SILENCE, () => connection.end());
     try {
       await lanes.know(connection, journey.batch);
-      return journey.looks ? await this.#look(connection, journey) : await this.#change(connection, journey);
+      return journey.looks ? await this.#look(attempt, journey) : await this.#change(attempt, journey);
     } catch (error) {
+      attempt.over = true;
       if (!connection.gone) await connection.all("ROLLBACK").catch(() => connection.end());
       throw error;
     } finally {
@@ -119,16 +127,18 @@ export class PostgresStore implements Store {
   }
 
   /** All questions of a batch are of one moment. */
-  async #look(connection: Connection, { batch }: Journey): Promise<Answers> {
+  async #look(attempt: Attempt, { batch }: Journey): Promise<Answers> {
+    const { connection } = attempt;
     const begun = connection.all("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     const work = new Work();
-    const [answers] = await Promise.all([this.#perform(connection, batch, work), begun]);
+    const [answers] = await Promise.all([this.#perform(attempt, batch, work), begun]);
     const usage = await this.#news(connection, batch);
     await connection.all("COMMIT");
     return { answers, usage, freed: [] };
   }
 
-  async #change(connection: Connection, journey: Journey): Promise<Answers> {
+  async #change(attempt: Attempt, journey: Journey): Promise<Answers> {
+    const { connection } = attempt;
     const { batch, mark } = journey;
     const [, marked, ...stock] = await Promise.all([
       connection.all("BEGIN"),
@@ -143,9 +153,9 @@ export class PostgresStore implements Store {
     }
     journey.doubtful = undefined;
     const work = new Work();
-    const answers = await this.#perform(connection, batch, work, stock.flat());
+    const answers = await this.#perform(attempt, batch, work, stock.flat());
     const usage = [
-      ...(await work.post(this.#transaction(connection))),
+      ...(await work.post(this.#transaction(attempt))),
       ...(await this.#news(connection, batch)),
     ];
     const done = { answers, usage, freed: [] };
@@ -157,13 +167,13 @@ export class PostgresStore implements Store {
 
   /** Operations of one kind together, in the order in which each kind came first. */
   async #perform(
-    connection: Connection,
+    attempt: Attempt,
     batch: readonly Operation[],
     work: Work,
     stock: readonly { readonly n: number }[] = [],
   ): Promise<readonly Answer[]> {
     const db = this.#transaction(
-      connection,
+      attempt,
       stock.map(({ n }) => n),
     );
     const answers: Answer[] = [];
@@ -184,10 +194,12 @@ export class PostgresStore implements Store {
     return lanes.fresh || batch.some(({ name }) => name === "look") ? await lanes.news(connection) : [];
   }
 
-  #transaction(connection: Connection, stock: number[] = []): Transaction {
+  #transaction(attempt: Attempt, stock: number[] = []): Transaction {
     const { lanes, node, standing } = this.#options;
-    const all = <Row extends object>(sql: string, ...values: readonly Value[]) =>
-      connection.all<Row>(sql, values);
+    const all = async <Row extends object>(sql: string, ...values: readonly Value[]) => {
+      if (attempt.over) throw new PostgresFault("again", "the transaction has ended");
+      return await attempt.connection.all<Row>(sql, values);
+    };
     return {
       all,
       get: async <Row extends object>(sql: string, ...values: readonly Value[]) =>
