@@ -57,6 +57,8 @@ export interface FrontOptions {
   readonly heard?: ((look: () => void) => void) | undefined;
   /** Of a shared spool: what makes its nodes one relay. */
   readonly secret?: string;
+  /** Of an embedded spool: names this process in its leases (presence.ts). */
+  readonly token?: string;
   /** What else is to be closed, before the store. */
   readonly closing?: () => Promise<void>;
 }
@@ -149,8 +151,9 @@ export class EmbeddedSpool implements RecordingSpool {
   }
 
   async claim(claimable: Claimable, holder: Holder): Promise<Claim | "empty" | "busy"> {
-    const { clock, log, actor } = this.#options;
-    const claim = new SpoolClaim(claimable, holder, {
+    const { clock, log, actor, token } = this.#options;
+    const named = token === undefined ? holder : `${holder} ${token}`;
+    const claim = new SpoolClaim(claimable, named, {
       committer: this.#committer,
       bodies: this.#bodies,
       clock,

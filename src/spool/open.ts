@@ -10,6 +10,7 @@ import { Bodies } from "./bodies.ts";
 import { ioError } from "./draft.ts";
 import { EmbeddedSpool } from "./front.ts";
 import { isPostgres } from "./postgres/address.ts";
+import { attend, type Presence, succeedTheDead } from "./presence.ts";
 import { type Named, recover, strays } from "./recover.ts";
 import { SpoolError } from "./spool.ts";
 import { openStore } from "./sqlite.ts";
@@ -52,16 +53,39 @@ export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
     ...{ id, bodies, clock, random, log, actor: options.actor ?? "odmr" },
     strays: (named: () => Promise<Named>) => strays(bodies, named, files),
   };
+  const presence = await begin(options);
+  const present = presence && { token: presence.token, closing: presence.leave };
   const reader = async () => (await connect(options, id)).store;
-  const spool = new EmbeddedSpool(store, options.thread === "here" ? front : { ...front, reader });
+  const threaded = options.thread === "here" ? {} : { reader };
+  const spool = new EmbeddedSpool(store, { ...front, ...present, ...threaded });
   if (options.asIs === true) return spool;
   try {
     await recover(bodies, () => spool.files(), options);
+    if (presence !== undefined) await succeed(options);
   } catch (error) {
     await spool.close();
     throw error instanceof SpoolError ? error : ioError(error);
   }
   return spool;
+}
+
+/** Says that this process is at work. Who cannot (a full disk) works all the same: its leases end by their time alone. */
+async function begin(options: SpoolOptions): Promise<Presence | undefined> {
+  if (options.asIs === true || options.sqlite !== undefined) return undefined;
+  return await attend({ ...options, open: openDatabase }).catch((error: unknown) => {
+    options.log.log("warn", "presence not noted", { why: String(error) });
+    return undefined;
+  });
+}
+
+/** Where that fails, leases of the dead end by their time. */
+async function succeed(options: SpoolOptions): Promise<void> {
+  try {
+    const freed = await succeedTheDead({ ...options, open: openDatabase });
+    if (freed > 0) options.log.log("info", "leases of a dead process freed", { recipients: freed });
+  } catch (error) {
+    options.log.log("warn", "leases of the dead not freed", { why: String(error) });
+  }
 }
 
 /** Its code and its driver are loaded where there is one. */

@@ -107,16 +107,8 @@ async function conservation(world: World, post: Post): Promise<number> {
   return atHome.size;
 }
 
-/** What a dead process had leased is claimable again ten minutes later; an operator need not wait so long. */
-async function giveBackLeases(world: World): Promise<void> {
-  for (const spool of ["relay/spool.db", "house/spool.db"])
-    for (const action of ["hold", "release"])
-      await world.run(["queue", action, "--all", "--spool", world.at(spool)]);
-}
-
-/** After the last round all comes home, once. */
+/** After the last round all comes home, once: what a killed process had leased is there for the next at once. */
 async function allHome(world: World, post: Post, house: string): Promise<void> {
-  await giveBackLeases(world);
   const ended = await world.run(["pull", "--config", house, "--log-level", "warn"]);
   assert.equal(ended.status, 0, ended.stdout + ended.stderr);
   await conservation(world, post);
