@@ -2,8 +2,11 @@
 // Options are handed on: --rounds N, --binary FILE, --json FILE. Several need root and Debian's postfix; none is a test.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpus, totalmem } from "node:os";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpus, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Verdict, values, verdicts } from "./support/compare.ts";
 
 const contests = {
   intake: "durable intake beside Postfix, by size and sessions",
@@ -17,17 +20,34 @@ const contests = {
 const words = process.argv.slice(2);
 const chosen = Object.keys(contests).filter((name) => words.includes(name));
 const options = words.filter((word) => !(word in contests));
+const folder = mkdtempSync(join(tmpdir(), "odmr-bench-"));
+const json = String(values.json ?? join(folder, "bench.json"));
 
 if (words.includes("--help")) {
   for (const [name, what] of Object.entries(contests)) console.log(`${name.padEnd(8)} ${what}`);
   process.exit(0);
 }
-console.log(
-  `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Bun ${process.versions.bun}`,
-);
+const machine = `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Bun ${process.versions.bun}`;
+console.log(machine);
+appendFileSync(json, `${JSON.stringify({ machine })}\n`);
+const before = readFileSync(json).length;
+const began = performance.now();
 for (const name of chosen.length > 0 ? chosen : Object.keys(contests)) {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [file, ...options], { stdio: "inherit" });
+  const child = spawn(process.execPath, [file, ...options, "--json", json], { stdio: "inherit" });
   const [status] = (await once(child, "close")) as [number | null];
   if (status !== 0) process.exitCode = 1;
+}
+verdicts(verdictsIn(json));
+console.log(`${machine}; ${Math.round((performance.now() - began) / 60_000)} minutes.`);
+rmSync(folder, { recursive: true });
+
+/** Those of this run. */
+function verdictsIn(file: string): readonly Verdict[] {
+  return readFileSync(file)
+    .subarray(before)
+    .toString()
+    .split("\n")
+    .filter((line) => line.startsWith('{"verdict"'))
+    .map((line) => (JSON.parse(line) as { verdict: Verdict }).verdict);
 }

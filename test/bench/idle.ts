@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { certs } from "../support/certs.ts";
-import { binary, note, rounds, row, spread } from "./support/compare.ts";
+import { binary, judge, note, rounds, row, spread } from "./support/compare.ts";
 import { open } from "./support/load.ts";
 import { inDiskFolder, withRelay } from "./support/relay.ts";
 import { memoryOf, pssOf } from "./support/watch.ts";
@@ -38,6 +38,7 @@ for (const { name, count, tls, goal } of cases)
       const each = ((rss - before) * 1000) / count;
       row([name, ...[before, rss, pss].map((mb) => mb.toFixed(0)), each.toFixed(1), String(goal)]);
       note({ contest: name, before, rss, pss, each });
+      judge({ what: `silence, ${name}`, most: goal, unit: "MB", found: [rss] });
     }),
   );
 
@@ -45,8 +46,8 @@ console.log("\n### Start, milliseconds\n");
 row(["", "median (range)", "goal"]);
 row(["---", "---", "---"]);
 for (const [args, goal] of [
-  [["--version"], "60"],
-  [["--help"], ""],
+  [["--version"], 60],
+  [["--help"], undefined],
 ] as const) {
   const times: number[] = [];
   for (let round = 0; round < rounds * 3; round++) {
@@ -54,6 +55,7 @@ for (const [args, goal] of [
     await once(spawn(binary, args, { stdio: "ignore" }), "close");
     times.push(performance.now() - began);
   }
-  row([`odmr ${args.join(" ")}`, spread(times), goal]);
+  row([`odmr ${args.join(" ")}`, spread(times), String(goal ?? "")]);
+  if (goal !== undefined) judge({ what: `odmr ${args.join(" ")}`, most: goal, unit: "ms", found: times });
   note({ contest: `odmr ${args.join(" ")}`, times });
 }

@@ -1,6 +1,6 @@
 /** Durable intake, 250 only after the sync, beside Postfix and the load tool's own ceiling: `npm run bench intake`. */
 // Options: --rounds N, --binary FILE, --json FILE. Needs root, for Postfix. Sessions stay open; each runs about two seconds.
-import { type Contender, contest, heading } from "./support/compare.ts";
+import { type Contender, contest, heading, judge } from "./support/compare.ts";
 import { holding, type Load, source, withBenchPostfix, withSink } from "./support/postfix.ts";
 import { inDiskFolder, withRelay } from "./support/relay.ts";
 import { watched } from "./support/watch.ts";
@@ -8,15 +8,28 @@ import { watched } from "./support/watch.ts";
 const KB = 1024;
 const MB = 1024 * KB;
 
-const cases = [
+interface Case {
+  readonly name: string;
+  readonly size: number;
+  readonly sessions: number;
+  /** Times Postfix. */
+  readonly goal: number;
+  /** Messages to get warm with. */
+  readonly first: number;
+  /** CPU seconds for 1,000 messages, and MB of resident memory, at most. */
+  readonly cpu?: number;
+  readonly rss?: number;
+}
+
+const cases: readonly Case[] = [
   { name: "4 KB × 1", size: 4 * KB, sessions: 1, goal: 2.5, first: 500 },
   { name: "4 KB × 10", size: 4 * KB, sessions: 10, goal: 5, first: 1000 },
-  { name: "4 KB × 50", size: 4 * KB, sessions: 50, goal: 10, first: 1000 },
-  { name: "4 KB × 200", size: 4 * KB, sessions: 200, goal: 8, first: 1000 },
+  { name: "4 KB × 50", size: 4 * KB, sessions: 50, goal: 10, first: 1000, cpu: 0.3 },
+  { name: "4 KB × 200", size: 4 * KB, sessions: 200, goal: 8, first: 1000, rss: 150 },
   { name: "64 KB × 50", size: 64 * KB, sessions: 50, goal: 4, first: 500 },
   { name: "1 MB × 10", size: MB, sessions: 10, goal: 1.6, first: 50 },
   { name: "10 MB × 4", size: 10 * MB, sessions: 4, goal: 1.6, first: 8 },
-] as const;
+];
 const SECONDS = 2;
 
 interface Rival {
@@ -45,7 +58,7 @@ async function contender(
 }
 
 heading("Durable intake", "messages/s");
-for (const { name, goal, first, ...load } of cases)
+for (const { name, goal, first, cpu, rss, size, sessions } of cases)
   await inDiskFolder((folder) =>
     withBenchPostfix(folder, holding, (postfix) =>
       withSink((sink) =>
@@ -56,8 +69,16 @@ for (const { name, goal, first, ...load } of cases)
             { name: "odmr", port: intake, pid },
           ];
           const contenders: Contender[] = [];
-          for (const rival of rivals) contenders.push(await contender(rival, load, first));
-          await contest({ name, goal, contenders });
+          for (const rival of rivals) {
+            const one = await contender(rival, { size, sessions }, first);
+            contenders.push(rival.name === "odmr" ? { ...one, goal } : one);
+          }
+          const ours = await contest({ name: `intake, ${name}`, contenders });
+          const of = (what: "cpu" | "rss") => ours.flatMap((one) => one[what] ?? []);
+          if (cpu !== undefined)
+            judge({ what: `intake, ${name}, CPU`, most: cpu, unit: "s for 1,000", found: of("cpu") });
+          if (rss !== undefined)
+            judge({ what: `intake, ${name}, memory`, most: rss, unit: "MB", found: of("rss") });
         }),
       ),
     ),

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { systemClock } from "../../src/platform/clock.ts";
@@ -12,8 +13,7 @@ import { systemRandom } from "../../src/platform/random.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { DAY, post, temporary } from "../spool/support.ts";
-import { commandLine } from "../support/cli.ts";
-import { note } from "./support/compare.ts";
+import { binary, judge, median, spread } from "./support/compare.ts";
 
 const { values } = parseArgs({
   options: {
@@ -36,7 +36,7 @@ interface Row {
 }
 
 function odmr(...args: readonly string[]): readonly [string, ...string[]] {
-  return values.binary === undefined ? commandLine(args) : [values.binary, ...args];
+  return [resolve(binary), ...args];
 }
 
 /** Runs a command in a pipe, as a shell does. @returns milliseconds, and the lines that came */
@@ -186,26 +186,15 @@ const peak = await peakOf("queue", "list", "--json", ...at);
 await spool.close();
 const memory = await idle(folder.path);
 
-console.log(`\n${"".padEnd(26)}${"goal".padStart(8)}${"median".padStart(10)}   range`);
-for (const [{ name, goal, unit }, found] of measured) {
-  const sorted = found.sort((a, b) => a - b);
-  const [least = 0, median = 0, most = 0] = [sorted[0], sorted[Math.floor(sorted.length / 2)], sorted.at(-1)];
-  tell(
-    name,
-    values.million ? goal.million : goal.hundred,
-    median,
-    unit,
-    `${least.toFixed(1)}–${most.toFixed(1)}`,
-  );
-}
-tell("memory, odmr serve idle", values.million ? 100 : 80, memory, "MB", "");
-tell("memory, while listing", 150, peak, "MB", "");
+console.log(`\n${"".padEnd(26)}${"goal".padStart(8)}     median (range)`);
+for (const [{ name, goal, unit }, found] of measured)
+  tell(name, values.million ? goal.million : goal.hundred, found, unit);
+tell("memory, odmr serve idle", values.million ? 100 : 80, [memory], "MB");
+tell("memory, while listing", 150, [peak], "MB");
 folder.remove();
 
-function tell(name: string, goal: number, found: number, unit: string, range: string): void {
-  const over = found > goal ? "  over its goal" : "";
-  note({ contest: `queue of ${count}: ${name}`, goal, median: found, unit });
-  console.log(
-    `${name.padEnd(26)}${`< ${goal}`.padStart(8)}${found.toFixed(1).padStart(10)} ${unit}  ${range}${over}`,
-  );
+function tell(name: string, goal: number, found: readonly number[], unit: string): void {
+  const over = median(found) > goal ? "  over its goal" : "";
+  judge({ what: `queue of ${count.toLocaleString("en")}, ${name}`, most: goal, unit, found });
+  console.log(`${name.padEnd(26)}${`< ${goal}`.padStart(8)} ${unit}  ${spread(found)}${over}`);
 }

@@ -16,18 +16,18 @@ export interface Measured {
 
 export interface Contender {
   readonly name: string;
+  /** The ratio to the first contender that this one should reach. */
+  readonly goal?: number;
   measure(): Promise<Measured>;
 }
 
 export interface Contest {
   readonly name: string;
-  /** The ratio to the first contender that the last one should reach. */
-  readonly goal?: number;
   /** The first one is the baseline. */
   readonly contenders: readonly Contender[];
 }
 
-const { values } = parseArgs({
+export const { values } = parseArgs({
   options: { rounds: { type: "string" }, json: { type: "string" }, binary: { type: "string" } },
   strict: false,
 });
@@ -38,8 +38,51 @@ export const binary = String(values.binary ?? process.env.ODMR_BINARY ?? "dist/o
 /** `--rounds`, or as many as a median needs. */
 export const rounds = Number(values.rounds ?? 5);
 
-/** Runs a contest, prints its rows, and adds each measurement as a line to the file that `--json` names. */
-export async function contest({ name, goal, contenders }: Contest): Promise<void> {
+/** What a goal asks, and what was found: a line of the table at the end, and of the JSON. */
+export interface Finding {
+  readonly what: string;
+  /** The goal: at least, or at most, so many of a unit ("×" is times Postfix). */
+  readonly least?: number;
+  readonly most?: number;
+  readonly unit: string;
+  /** One for each round; their median counts. */
+  readonly found: readonly number[];
+  /** Medians of CPU seconds for 1,000 messages and of the highest memory in MB, where they were looked at. */
+  readonly cpu?: number;
+  readonly rss?: number;
+}
+
+export interface Verdict extends Finding {
+  readonly median: number;
+  readonly met: boolean;
+}
+
+/** Holds what was found against its goal. */
+export function judge(finding: Finding): void {
+  const { found, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = finding;
+  const middle = median(found);
+  const verdict: Verdict = { ...finding, median: middle, met: middle >= least && middle <= most };
+  note({ verdict });
+}
+
+/** The one table of all goals. */
+export function verdicts(all: readonly Verdict[]): void {
+  console.log("\n### Goals\n");
+  row(["", "goal", "median (range)", "met", "CPU s/1000", "RSS MB"]);
+  row(Array.from({ length: 6 }, () => "---"));
+  for (const { what, least, most, unit, found, met, cpu, rss } of all) {
+    const goal = least === undefined ? `≤ ${shown(most ?? Number.NaN)}` : `≥ ${shown(least)}`;
+    const costs = [cpu, rss].map((cost) => shown(cost ?? Number.NaN));
+    row([what, `${goal} ${unit}`, spread(found), met ? "yes" : "**no**", ...costs]);
+  }
+  console.log(`\n${all.filter(({ met }) => met).length} of ${all.length} goals are met.`);
+}
+
+/**
+ * Runs a contest, prints its rows, judges those who have a goal, and adds each measurement as a line to the file that
+ * `--json` names. @returns what was measured of the last contender
+ */
+export async function contest({ name, contenders }: Contest): Promise<readonly Measured[]> {
   const results = new Map<string, Measured[]>(contenders.map((one) => [one.name, []]));
   for (let round = 0; round < rounds; round++)
     for (const one of shuffled(contenders)) {
@@ -51,10 +94,13 @@ export async function contest({ name, goal, contenders }: Contest): Promise<void
   for (const [i, one] of contenders.entries()) {
     const got = results.get(one.name)!;
     const ratios = got.map(({ rate }, round) => rate / base[round]!.rate);
-    const wanted = i === contenders.length - 1 && goal !== undefined ? String(goal) : "";
-    const cells = [name, one.name, spread(of(got, "rate")), i === 0 ? "1" : spread(ratios), wanted];
-    row([...cells, ...(["cpu", "rss", "pss"] as const).map((what) => shown(median(of(got, what))))]);
+    const costs = { cpu: median(of(got, "cpu")), rss: median(of(got, "rss")), pss: median(of(got, "pss")) };
+    const cells = [name, one.name, spread(of(got, "rate")), i === 0 ? "1" : spread(ratios), one.goal ?? ""];
+    row([...cells.map(String), ...Object.values(costs).map(shown)]);
+    if (one.goal !== undefined)
+      judge({ what: `${name}: ${one.name}`, least: one.goal, unit: "× Postfix", found: ratios, ...costs });
   }
+  return results.get(contenders.at(-1)!.name)!;
 }
 
 /** The head of the table that contest() adds rows to. */
