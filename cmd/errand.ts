@@ -22,7 +22,7 @@ import { type Carried, Porter } from "../src/relay/porter.ts";
 import { abroad } from "../src/relay/redirected.ts";
 import type { Book } from "../src/relay/relay.ts";
 import type { RecordingSpool } from "../src/spool/records.ts";
-import type { Held } from "../src/spool/spool.ts";
+import { type Held, HISTORY } from "../src/spool/spool.ts";
 import type { Plan } from "./account.ts";
 import { describe, type Status, status, statusOf } from "./exit.ts";
 import { runHook } from "./hook.ts";
@@ -186,6 +186,7 @@ export async function finished(desk: Desk, { taken, before, error }: Ended): Pro
 /** What outlived its time goes back, and senders are told; letters to the house itself go on at once. */
 async function keepHouse({ plan, spool, log, book, porter }: Desk): Promise<void> {
   for (const id of await spool.expire(systemClock.now())) log.log("warn", "expired", { id });
+  await spool.prune(systemClock.now() - HISTORY);
   const { hostname } = plan.account;
   await sendNotices({ hostname, spool, log, book, clock: systemClock, random: systemRandom });
   await porter.carry();

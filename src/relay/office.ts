@@ -1,6 +1,7 @@
 /** The relay at work: its doors open, sessions come and go, and what has waited too long is given up. */
 import type { Connection, Peer } from "../net/connection.ts";
 import { pause } from "../platform/clock.ts";
+import { HISTORY } from "../spool/spool.ts";
 import { Arrivals } from "./arrivals.ts";
 import { dispatch } from "./dispatch.ts";
 import { correspond } from "./notices.ts";
@@ -24,6 +25,8 @@ type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile">;
 
 /** How often mail is looked through for what has outlived its hold time, in milliseconds. */
 const EXPIRY = 60_000;
+/** What left long ago is forgotten, and its room given back. */
+const PRUNING = 3_600_000;
 
 /**
  * @param relay all but what the office itself decides: its book may be renewed, and it is stopped by close()
@@ -72,7 +75,7 @@ export async function openOffice(
   await porch.bind("all");
   showCertificate(book);
   porch.open(enter);
-  const expiry = expireNowAndThen(relay, stop.signal);
+  const housekeeping = Promise.all(chores.map((chore) => doNowAndThen(chore, relay, stop.signal)));
   const sending = Promise.all([dispatch(now), correspond(now)]);
   const unheard = relay.spool.onChange((lane) => arrivals.came(lane));
 
@@ -89,20 +92,41 @@ export async function openOffice(
       await porch.close();
       stop.abort();
       await Promise.all(sessions);
-      await expiry;
+      await housekeeping;
       await sending;
       unheard();
     },
   };
 }
 
-async function expireNowAndThen({ spool, clock, log }: OfficeTools, stopping: AbortSignal): Promise<void> {
+/** Milliseconds between two acts of housekeeping, each begun at once, and what is logged where one fails. */
+const chores = [
+  {
+    every: EXPIRY,
+    trouble: "expiry failed",
+    async act({ spool, clock, log }: OfficeTools): Promise<void> {
+      for (const id of await spool.expire(clock.now())) log.log("warn", "expired", { id });
+    },
+  },
+  {
+    every: PRUNING,
+    trouble: "history not pruned",
+    act: ({ spool, clock }: OfficeTools): Promise<void> => spool.prune(clock.now() - HISTORY),
+  },
+] as const;
+
+async function doNowAndThen(
+  { every, trouble, act }: (typeof chores)[number],
+  tools: OfficeTools,
+  stopping: AbortSignal,
+): Promise<void> {
+  const { clock, log } = tools;
   while (!stopping.aborted) {
     try {
-      for (const id of await spool.expire(clock.now())) log.log("warn", "expired", { id });
+      await act(tools);
     } catch (fault) {
-      log.log("error", "expiry failed", { why: fault instanceof Error ? fault.message : String(fault) });
+      log.log("error", trouble, { why: fault instanceof Error ? fault.message : String(fault) });
     }
-    await pause(clock, EXPIRY, stopping);
+    await pause(clock, every, stopping);
   }
 }

@@ -66,6 +66,8 @@ export interface FrontOptions {
 /** One look at a million entries is many pages; one commit of an action is this many. */
 const PAGE = 500;
 const BATCH = 1000;
+/** Pages that are given back in one commit: mail that comes meanwhile waits a few milliseconds. */
+const STEP = 256;
 /** Sorting by size looks through everything for each page: better few and long ones. */
 const SORTED_PAGE = 10_000;
 
@@ -263,10 +265,10 @@ export class EmbeddedSpool implements RecordingSpool {
     await this.#committer.submit("forgive", payment);
   }
 
-  /** Forgets what left before `before`, with its events, and ledger rows that no peer will ask for again. */
   async prune(before: Instant): Promise<void> {
     const ledger = this.#now() - LEDGER;
     while ((await this.#committer.submit("prune", { before, ledger, limit: BATCH })) > 0);
+    while ((await this.#committer.submit("shrink", { pages: STEP })) > 0);
   }
 
   /** A question of the conservation check. */

@@ -297,6 +297,11 @@ export interface Spool extends Queue {
   usage(lane: Lane): Usage;
   /** Moves what has outlived its `expires` to expired (not what is held or leased). */
   expire(now: Instant): Promise<readonly MessageId[]>;
+  /**
+   * Forgets what left before `before`, with its events, and ledger rows that no peer will ask for again; gives the room
+   * of what is gone back to the disk, a little at a time.
+   */
+  prune(before: Instant): Promise<void>;
   /** Lanes of a direction with entries in them, as fresh as usage(). */
   lanes(direction: Direction): readonly Lane[];
   /** Messages whose senders are owed a notice: pay by an acceptance with `pays`, or forgive. At most so many. */
@@ -306,6 +311,9 @@ export interface Spool extends Queue {
   /** There is nobody to tell. */
   forgive(payment: Payment): Promise<void>;
 }
+
+/** For so long it is known what became of a message that left, in milliseconds. */
+export const HISTORY = 90 * 86_400_000;
 
 /** The last four are of a spool from afar: nobody there, not allowed, not understood there, not understood here. */
 export type SpoolFault =

@@ -1,7 +1,7 @@
 /** The store on SQLite: a batch of operations is one transaction. Synchronous inside; runs in any thread. */
 // A batch whose COMMIT failed was not stored, whatever came before it: all of it is told the fault.
 import { type Database, type OpenDatabase, SqliteError } from "../platform/sqlite.ts";
-import { act, expire, prune } from "./actions.ts";
+import { act, expire, prune, shrink } from "./actions.ts";
 import { audit, integrity, tally } from "./audit.ts";
 import { accept } from "./intake.ts";
 import { lease, renew, settle, soonest, unlease } from "./leases.ts";
@@ -30,6 +30,7 @@ const acts: { readonly [N in Name]: Act<N> } = {
   act,
   expire,
   prune,
+  shrink,
   page,
   count,
   history,
@@ -65,10 +66,12 @@ const acts: { readonly [N in Name]: Act<N> } = {
 
 /**
  * WAL with a sync at every commit. The log is written back every 16 MiB, which takes a moment, and its file is cut
- * to 64 MiB: it neither stalls intake for long nor grows for ever.
+ * to 64 MiB: it neither stalls intake for long nor grows for ever. What mail that left has filled is given back by
+ * shrink(), of spools that were made so: the mode is chosen before the first table.
  */
 const settings = `
 PRAGMA busy_timeout = 10000;
+PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = OFF;

@@ -41,6 +41,8 @@ interface Operations {
   readonly act: { input: ActWish; output: Acted };
   readonly expire: { input: { now: Instant; limit: number }; output: readonly MessageId[] };
   readonly prune: { input: { before: Instant; ledger: Instant; limit: number }; output: number };
+  /** Gives at most so many pages of the database back to the disk. @returns how many that were */
+  readonly shrink: { input: { pages: number }; output: number };
   readonly page: { input: PageWish; output: Page };
   readonly count: { input: { filter: Filter; now: Instant }; output: number };
   readonly history: { input: HistoryWish; output: HistoryPage };

@@ -36,6 +36,26 @@ describe("mail that nobody calls for", () => {
     await office.close();
   });
 
+  it("and has left is forgotten after ninety days, by the office that is open then", async () => {
+    const leave = async (): Promise<string> => {
+      const id = await stored(post.relay.spool, { arrived: clock.now(), expires: clock.now() + DAY });
+      const remove = { type: "remove" } as const;
+      for await (const _ of post.relay.spool.act(remove, { ids: [id] }, { name: "test", reason: "" }));
+      return id;
+    };
+    await leave();
+    await clock.advance(2 * DAY);
+    const later = await leave();
+    await clock.advance(89 * DAY);
+    const office = await openOffice(post.relay, { doors: [], maxConnections: 1, perAddress: 1 });
+    await clock.advance(1000);
+    await office.close();
+    assert.deepEqual(
+      (await entries(post.relay.spool, true)).map(({ id }) => id),
+      [later],
+    );
+  });
+
   it("stays for ever where it is held, and while a turn has it", async () => {
     const expires = clock.now() + DAY;
     const held = await stored(post.relay.spool, { arrived: clock.now(), expires });

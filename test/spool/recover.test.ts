@@ -159,6 +159,30 @@ describe("verify", () => {
 });
 
 describe("prune", () => {
+  it("gives the room of mail that left back to the disk, but for a little", async () => {
+    const { path: folder, remove } = temporary();
+    const spool = await openSpool({
+      path: `${folder}/s.db`,
+      clock: new HandClock(),
+      random: seeded(1),
+      log: { log: () => {} },
+      files: systemFiles,
+      thread: "here",
+    });
+    const [last] = await Promise.all(
+      Array.from({ length: 80 }, () => stored(spool, { body: new Uint8Array(100_000) })),
+    );
+    const rest = (await all(spool.list({}))).map(({ id }) => id).filter((id) => id !== last);
+    await all(spool.act({ type: "remove" }, { ids: rest }, { name: "x", reason: "" }));
+    const size = () => statSync(`${folder}/s.db`).size;
+    await spool.prune(0);
+    assert.deepEqual(await all(damage(spool)), []);
+    assert.equal(await spool.count({}), 1);
+    await spool.close(); // writes the log back
+    assert.ok(size() > 100_000 && size() < 2_500_000, `${size()} octets`);
+    remove();
+  });
+
   it("forgets what left long ago, and the ledger only after 37 days", async () => {
     const { path: folder, remove } = temporary();
     const clock = new HandClock();

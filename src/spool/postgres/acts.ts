@@ -33,6 +33,7 @@ export const acts: { readonly [N in Name]: ActOf<N> } = {
   act: each(act),
   expire: each(expire),
   prune: each(prune),
+  shrink: each(async () => 0), // PostgreSQL vacuums by itself
   page: each(page),
   count: each(count),
   history: each(history),
