@@ -1,7 +1,7 @@
 /** From the configuration to the relay's book: customers, what they log in with, certificates and limits. */
 // Read again at SIGHUP: a book that cannot be read leaves the old one in force.
 import { readFile, writeFile } from "node:fs/promises";
-import type { Config, Customer } from "../src/config/config.ts";
+import type { Config, Customer, Tls } from "../src/config/config.ts";
 import { readCrl } from "../src/config/crl.ts";
 import { readSecret } from "../src/config/secret.ts";
 import type { ServerTls } from "../src/net/connection.ts";
@@ -17,6 +17,7 @@ import type { Address } from "../src/wire/address.ts";
 
 import { inspectorFor } from "./inspection.ts";
 import { outboundOf } from "./outbound.ts";
+import { makeOwnCertificate } from "./owncertificate.ts";
 
 type Serve = NonNullable<Config["serve"]>;
 
@@ -36,6 +37,8 @@ export async function readBook(
   serve: Serve,
   { random, clock, log, secret: shared, before }: BookTools,
 ): Promise<Book> {
+  if (config.tls?.self && (await makeOwnCertificate(config.tls, config.hostname, { random, clock })))
+    log.log("info", "made a certificate", { file: config.tls.certificate });
   const people = await Promise.all(serve.customers.map(personOf));
   const secret =
     shared === undefined
@@ -85,7 +88,7 @@ async function personOf({ name, password, scram, certificate }: Customer): Promi
 }
 
 async function tlsOf(
-  tls: NonNullable<Config["tls"]>,
+  tls: Tls,
   serve: Serve,
   { clock, log }: Pick<BookTools, "clock" | "log">,
 ): Promise<ServerTls> {

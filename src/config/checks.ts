@@ -21,12 +21,22 @@ const CUSTOMERS = ["serve", "customers"] as const;
 const ACCOUNTS = ["pull", "accounts"] as const;
 
 const problemChecks: readonly Check[] = [
+  function* certificatesWithoutKey({ tls }) {
+    for (const key of ["certificate", "key"] as const)
+      if (tls !== undefined && (tls[key] === undefined) === (tls.self === undefined))
+        yield tls.self
+          ? { path: ["tls", key], of: "key", message: "with self odmr makes its own; take one out" }
+          : {
+              path: ["tls"],
+              message: `${key} is missing; write certificate and key, or self: true without them`,
+            };
+  },
   function* listenersWithoutCertificate({ tls, serve }) {
     for (const [i, listener] of (serve?.listen ?? []).entries())
       if (tls === undefined && (listener.tls === "implicit" || listener.tls === "starttls"))
         yield {
           path: [...LISTEN, i, "tls"],
-          message: `${listener.tls} needs a certificate; write tls: { certificate: …, key: … }`,
+          message: `${listener.tls} needs a certificate; write tls: { certificate: …, key: … }, or tls: { self: true }`,
         };
   },
   function* requiredTlsThatIsNotThere({ tls, serve }) {

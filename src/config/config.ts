@@ -1,5 +1,6 @@
 /** A configuration as the program uses it: what the file says, with what follows from it filled in. */
 
+import { dirname, join } from "node:path";
 import type { Settings } from "./schema.ts";
 import type { Target } from "./target.ts";
 
@@ -23,7 +24,10 @@ export const USUALLY = 15 * 60_000;
 export type Outgoing = NonNullable<Pull["outgoing"]>;
 export type AccountSmarthost = NonNullable<Account["smarthost"]>;
 export type Admin = NonNullable<Settings["admin"]>;
-export type Tls = NonNullable<Settings["tls"]>;
+
+/** The certificate and its key are named, whether they are there or are still to be made (`self`). */
+export type Tls = NonNullable<Settings["tls"]> & { readonly certificate: string; readonly key: string };
+
 type ListenerSettings = Serve["listen"][number];
 
 /** A listener, with nothing left open. */
@@ -34,20 +38,33 @@ export interface Listener extends ListenerSettings {
   readonly networks: string[];
 }
 
-export interface Config extends Omit<Settings, "serve"> {
+export interface Config extends Omit<Settings, "serve" | "tls"> {
   /** The file it was read from. */
   readonly file: string;
-  readonly serve?: (Omit<Serve, "listen"> & { readonly listen: readonly Listener[] }) | undefined;
+  /** What the names of files begin with that the program makes for itself: the spool's, or this file's where that is a database. */
+  readonly state: string;
+  readonly tls?: Tls | undefined;
+  readonly serve?:
+    | (Omit<Serve, "listen"> & { readonly listen: readonly Listener[]; readonly customersFolder: string })
+    | undefined;
 }
 
 const LOOPBACK = ["127.0.0.0/8", "::1"];
 
 /** Fills in what the file leaves open. */
 export function complete(settings: Settings, file: string): Config {
-  const { serve, ...rest } = settings;
-  if (serve === undefined) return { ...rest, file };
-  const listen = serve.listen.map((each) => completeListener(each, settings.tls !== undefined));
-  return { ...rest, file, serve: { ...serve, listen } };
+  const { serve, tls, ...rest } = settings;
+  const state = /^postgres(?:ql)?:/.test(settings.spool) ? join(dirname(file), "odmr") : settings.spool;
+  const known = { ...rest, file, state, ...(tls && { tls: completeTls(tls, state) }) };
+  if (serve === undefined) return known;
+  const listen = serve.listen.map((each) => completeListener(each, tls !== undefined));
+  const { customersFolder = `${state}.customers` } = serve;
+  return { ...known, serve: { ...serve, listen, customersFolder } };
+}
+
+function completeTls(tls: NonNullable<Settings["tls"]>, state: string): Tls {
+  const { certificate = `${state}.crt`, key = `${state}.key` } = tls;
+  return { ...tls, certificate, key };
 }
 
 function completeListener(listener: ListenerSettings, certified: boolean): Listener {

@@ -2,6 +2,7 @@
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import type { Tls } from "./config.ts";
 import { readCrl } from "./crl.ts";
 import type { Path, Problem } from "./problems.ts";
 import type { Settings } from "./schema.ts";
@@ -9,7 +10,7 @@ import { fileProblem, secretProblem } from "./secret.ts";
 
 /** What is wrong with them, now. */
 export async function filesWrong(
-  settings: Pick<Settings, "tls" | "pull" | "admin"> & NamesFiles,
+  settings: Pick<Settings, "pull" | "admin"> & NamesFiles,
 ): Promise<readonly Problem[]> {
   const found = await Promise.all(
     [...namedFiles(settings)].map(async ({ path, file, secret }) => {
@@ -26,10 +27,7 @@ export async function filesWrong(
 }
 
 /** A list that is not the CA's would revoke nothing. */
-async function listProblem({
-  clientCa,
-  clientCrl,
-}: NonNullable<Settings["tls"]>): Promise<string | undefined> {
+async function listProblem({ clientCa, clientCrl }: Tls): Promise<string | undefined> {
   if (clientCa === undefined || clientCrl === undefined) return undefined;
   try {
     await readCrl(await readFile(clientCrl, "utf8"), await readFile(clientCa, "utf8"));
@@ -40,7 +38,8 @@ async function listProblem({
 }
 
 /** A certificate and a key that do not belong together would lock everybody out, and only at the first call. */
-async function pairProblem({ certificate, key }: NonNullable<Settings["tls"]>): Promise<string | undefined> {
+async function pairProblem({ certificate, key, self }: Tls): Promise<string | undefined> {
+  if (self) return undefined;
   try {
     const [pem, secret] = await Promise.all([readFile(certificate), readFile(key)]);
     const fits = new X509Certificate(pem).checkPrivateKey(createPrivateKey(secret));
@@ -53,6 +52,7 @@ async function pairProblem({ certificate, key }: NonNullable<Settings["tls"]>): 
 }
 
 interface NamesFiles {
+  readonly tls?: Tls | undefined;
   readonly serve?:
     | {
         readonly customers: NonNullable<Settings["serve"]>["customers"];
@@ -72,10 +72,10 @@ function* namedFiles({
   serve,
   pull,
   admin,
-}: Pick<Settings, "tls" | "pull" | "admin"> & NamesFiles): Iterable<NamedFile> {
+}: Pick<Settings, "pull" | "admin"> & NamesFiles): Iterable<NamedFile> {
+  // What odmr makes for itself need not be there yet.
+  if (!tls?.self) yield* named(["tls"], { certificate: tls?.certificate, key: tls?.key });
   yield* named(["tls"], {
-    certificate: tls?.certificate,
-    key: tls?.key,
     clientCa: tls?.clientCa,
     clientCrl: tls?.clientCrl,
   });

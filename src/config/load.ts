@@ -4,40 +4,43 @@
 import { access, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { type Document, LineCounter, parseDocument } from "yaml";
-import type { z } from "zod";
 import { problemsOf, remarksOn } from "./checks.ts";
 import { type Config, complete } from "./config.ts";
-import { describedAt, keysAt } from "./describe.ts";
+import { readCustomers } from "./customers.ts";
 import { ConfigError } from "./error.ts";
-import { shown } from "./fields.ts";
 import { filesWrong } from "./files.ts";
-import { unknownKey, wrongWord } from "./hints.ts";
-import { keysOf, type Problem, tell } from "./problems.ts";
+import { type Problem, tell } from "./problems.ts";
 import { type Settings, settingsIn } from "./schema.ts";
+import { parseYaml, valuesOf } from "./yaml.ts";
 
 /** The configuration, with every file that it names there and readable. @throws ConfigError */
 export async function loadConfig(path?: string): Promise<Config> {
-  const read = await readSource(path);
-  const missing = await filesWrong(read.config);
-  if (missing.length > 0) throw new ConfigError(tell(missing, read.name, read.source));
-  return read.config;
+  const { config, told } = await readSources(path);
+  const missing = await filesWrong(config);
+  if (missing.length > 0) throw new ConfigError(told(missing));
+  return config;
 }
 
 /** The configuration alone, for those who need none of the files that it names. @throws ConfigError */
 export async function readConfig(path?: string): Promise<Config> {
-  return (await readSource(path)).config;
+  return (await readSources(path)).config;
 }
 
 /** What works and is seldom meant, one line each. */
 export async function configRemarks(path?: string): Promise<readonly string[]> {
-  const { name, source, settings } = await readSource(path);
-  return tell(remarksOn(settings), name, source);
+  const { settings, told } = await readSources(path);
+  return told(remarksOn(settings));
 }
 
-/** A configuration from its text. @param file where it stands: relative file names start there @throws ConfigError */
+/**
+ * A configuration from its text alone, without customers in files of their own.
+ * @param file where it stands: relative file names start there @throws ConfigError
+ */
 export function parseConfig(text: string, file: string): Config {
-  return complete(check(parseYaml(text, file), file, file), resolve(file));
+  const source = parseYaml(text, file);
+  const settings = valuesOf(source, settingsIn(dirname(resolve(file))));
+  refuse(problemsOf(settings), (problems) => tell(problems, file, source));
+  return complete(settings, resolve(file));
 }
 
 /** Where a configuration is looked for, in this order. */
@@ -48,16 +51,50 @@ export function configPlaces(
   return ["./odmr.yaml", join(own, "odmr", "odmr.yaml"), "/etc/odmr/odmr.yaml"];
 }
 
-interface Source {
-  readonly document: Document;
-  readonly lines: LineCounter;
+/** Problems as they are told, each with its file and place. */
+type Told = (problems: readonly Problem[]) => readonly string[];
+
+interface Read {
+  readonly settings: Settings;
+  readonly config: Config;
+  readonly told: Told;
 }
 
-async function readSource(path: string | undefined) {
+/** The configuration with the customers that have files of their own. */
+async function readSources(path: string | undefined): Promise<Read> {
   const name = path ?? (await firstPlace());
+  const file = resolve(name);
   const source = parseYaml(await readText(name), name);
-  const settings = check(source, resolve(name), name);
-  return { name, source, settings, config: complete(settings, resolve(name)) };
+  const own = valuesOf(source, settingsIn(dirname(file)));
+  const folder = complete(own, file).serve?.customersFolder;
+  const further = folder === undefined ? [] : await readCustomers(folder);
+  const customers = [...(own.serve?.customers ?? []), ...further.map(({ customer }) => customer)];
+  const settings: Settings = own.serve === undefined ? own : { ...own, serve: { ...own.serve, customers } };
+  const ownCount = customers.length - further.length;
+  const told: Told = (problems) => {
+    const [here, there] = [
+      problems.filter(({ path }) => placeIn(path) < ownCount),
+      problems.filter(({ path }) => placeIn(path) >= ownCount),
+    ];
+    const elsewhere = there.flatMap(({ path, ...problem }) => {
+      const { source } = further[placeIn(path) - ownCount]!;
+      return tell([{ ...problem, path: path.slice(CUSTOMER.length + 1) }], source.name, source);
+    });
+    return [...tell(here, name, source), ...elsewhere];
+  };
+  refuse(problemsOf(settings), told);
+  return { settings, config: complete(settings, file), told };
+}
+
+const CUSTOMER = ["serve", "customers"] as const;
+
+/** Which of the customers a path leads into; -1: it leads elsewhere. */
+function placeIn([first, second, place]: Problem["path"]): number {
+  return first === CUSTOMER[0] && second === CUSTOMER[1] && typeof place === "number" ? place : -1;
+}
+
+function refuse(problems: readonly Problem[], told: Told): void {
+  if (problems.length > 0) throw new ConfigError(told(problems));
 }
 
 async function firstPlace(): Promise<string> {
@@ -82,69 +119,4 @@ async function readText(file: string): Promise<string> {
     const why = code === "ENOENT" ? "does not exist; write one with odmr init" : `cannot be read (${code})`;
     throw new ConfigError(`${file}: ${why}`, { cause });
   }
-}
-
-function parseYaml(text: string, name: string): Source {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const broken = [...document.errors, ...document.warnings];
-  if (broken.length === 0) return { document, lines };
-  throw new ConfigError(
-    broken.map(({ pos: [offset], message }) => {
-      const { line, col } = lines.linePos(offset);
-      return `${name}:${line}:${col}: this is no YAML: ${message}`;
-    }),
-  );
-}
-
-function check(source: Source, file: string, name: string): Settings {
-  const result = settingsIn(dirname(resolve(file))).safeParse(dataOf(source, name), { error: messageOf });
-  const problems = result.success ? problemsOf(result.data) : result.error.issues.flatMap(toProblems);
-  if (!result.success || problems.length > 0) throw new ConfigError(tell(problems, name, source));
-  return result.data;
-}
-
-/** The plain values; an alias that leads nowhere, or to too much, comes to light only here. */
-function dataOf({ document }: Source, name: string): unknown {
-  try {
-    return document.toJS() ?? {};
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(`${name}: this is no YAML: ${why}`, { cause });
-  }
-}
-
-function toProblems(issue: z.core.$ZodIssue): readonly Problem[] {
-  const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
-  if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
-  const known = keysAt(keysOf(path));
-  return issue.keys.map((key) => ({
-    path: [...path, key],
-    of: "key",
-    message: unknownKey(keysOf([...path, key]), known),
-  }));
-}
-
-/** What a kind of value is called, and how it is written. */
-const kinds: Readonly<Record<string, string>> = {
-  string: "a text; write it in quotes",
-  number: "a number; write 100, without quotes",
-  int: "a whole number; write 100, without quotes",
-  boolean: "true or false; write one of them, without quotes",
-  array: "a list; write [one, two]",
-  object: "a group of keys; write { key: value }",
-};
-
-/** What to say where a field has no words of its own. */
-function messageOf({ code, input, path = [], ...issue }: z.core.$ZodRawIssue): string | undefined {
-  if (input === undefined && (code === "invalid_type" || code === "invalid_value")) return missing(path);
-  if (code === "invalid_type") return `${shown(input)} is not ${kinds[String(issue.expected)]}`;
-  if (code === "invalid_value")
-    return wrongWord(String(input), (issue.values as readonly unknown[]).map(String));
-  return undefined;
-}
-
-function missing(path: readonly PropertyKey[]): string {
-  const about = describedAt(path.filter((step) => typeof step === "string"))?.description;
-  return about === undefined ? "it is missing; write it" : `it is missing; write it. ${about}`;
 }

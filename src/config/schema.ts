@@ -50,8 +50,14 @@ export function settingsIn(folder: string) {
 
 const tlsIn = (folder: string) =>
   z.strictObject({
-    certificate: file(folder).describe("The certificate with its chain, PEM."),
-    key: file(folder).describe("Its private key, PEM; only the owner may read it."),
+    certificate: file(folder).optional().describe("The certificate with its chain, PEM."),
+    key: file(folder).optional().describe("Its private key, PEM; only the owner may read it."),
+    self: z
+      .literal(true, { error: () => "write true, or take it out" })
+      .optional()
+      .describe(
+        "Instead of both: odmr makes a key and a certificate at its first start, beside the spool; callers know it by its pin (odmr invite says it).",
+      ),
     clientCa: file(folder)
       .optional()
       .describe("The CA whose certificates customers may show (AUTH EXTERNAL)."),
@@ -67,6 +73,11 @@ const serveIn = (folder: string) =>
       .min(1, "it is empty; write at least one listener")
       .describe("Where to listen."),
     customers: z.array(customerIn(folder)).default([]).describe("Who may call, and for which domains."),
+    customersFolder: file(folder)
+      .optional()
+      .describe(
+        "A folder with further customers, one in each NAME.yaml; whoever comes by odmr invite is put there. Beside the spool, if nothing is said.",
+      ),
     postmaster: address()
       .optional()
       .describe(
@@ -120,7 +131,7 @@ const listener = () =>
       .describe("A lone CR or LF in a message; normalise only for a mail server that you trust."),
   });
 
-const customerIn = (folder: string) =>
+export const customerIn = (folder: string) =>
   z.strictObject({
     name: name().describe("The customer's name, and the user it authenticates as."),
     domains: z

@@ -38,10 +38,18 @@ pull:
       messageSize: 10MiB
 `;
 
+test("odmr's own certificate lies beside the spool", () => {
+  const tlsOf = (spool: string) =>
+    parseConfig(`hostname: a.example\nspool: ${spool}\ntls: { self: true }\n`, "/etc/odmr/odmr.yaml").tls;
+  const at = (state: string) => ({ self: true, certificate: `${state}.crt`, key: `${state}.key` });
+  assert.deepEqual(tlsOf("/var/lib/odmr/spool.db"), at("/var/lib/odmr/spool.db"));
+});
+
 test("a whole configuration becomes one where nothing is left open", () => {
   const { serve, ...rest } = parseConfig(whole, "/etc/odmr/odmr.yaml");
   assert.deepEqual(rest, {
     file: "/etc/odmr/odmr.yaml",
+    state: "/etc/odmr/spool.db",
     hostname: "relay.example.net",
     spool: "/etc/odmr/spool.db",
     tls: { certificate: "/etc/odmr/tls.crt", key: "/etc/odmr/tls.key", clientCa: "/etc/ca.crt" },
@@ -155,7 +163,7 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
   ],
   "a key like no other is told with those that there are": [
     relay("tls: { certificate: a, key: b, wallpaper: c }\n"),
-    /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, clientCa, clientCrl$/,
+    /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, self, clientCa, clientCrl$/,
   ],
   "a rule that leads nowhere, to two places, or out of a house that no mail leaves is told": [
     account("user: a, password: { file: b }").replace(
@@ -245,6 +253,14 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
   "implicit TLS needs a certificate": [
     relay('serve: { listen: [{ service: odmr, address: "127.0.0.1:1", tls: implicit }] }\n'),
     /^c\.yaml:3:65: serve\.listen\[0\]\.tls: implicit needs a certificate; write tls: \{ certificate/,
+  ],
+  "a certificate wants its key, or is odmr's own": [
+    relay("tls: { certificate: a }\n"),
+    /^c\.yaml:3:6: tls: key is missing; write certificate and key, or self: true without them$/,
+  ],
+  "odmr's own certificate wants no files": [
+    relay("tls: { self: true, key: b }\n"),
+    /^c\.yaml:3:20: tls\.key: with self odmr makes its own; take one out$/,
   ],
   "one address is listened on once": [
     relay(
