@@ -13,7 +13,7 @@ import {
   text_en,
   version as versionFlag,
 } from "@stricli/core";
-import { version } from "../src/version.ts";
+import { commit, version, versionLine } from "../src/version.ts";
 import { isCommand, rootWith } from "./commands.ts";
 import { describe, endQuietlyWithoutReader, status, statusOf } from "./exit.ts";
 import type { Context } from "./flags.ts";
@@ -35,6 +35,10 @@ export async function main(
   const seen: StricliProcess = { stdout, stderr, env };
   const debug = Boolean(env.ODMR_DEBUG);
   try {
+    if (inputs[0] === "--version" && inputs[1] === "--json") {
+      stdout.write(`${JSON.stringify(versionFacts())}\n`);
+      return status.ok;
+    }
     if (inputs[0] === "sendmail" && !isHelp(inputs[1])) {
       const { sendmail } = await import("./sendmail.ts");
       await sendmail(inputs.slice(1), seen);
@@ -47,6 +51,13 @@ export async function main(
     return statusOf(error);
   }
   return exitStatus(Number(seen.exitCode ?? 0));
+}
+
+/** What a program asks of a version: ours, what it was built from, and what it runs on. */
+function versionFacts() {
+  const { bun, deno } = process.versions;
+  const runtime = deno === undefined ? `bun ${bun}` : `deno ${deno}`;
+  return { name: "odmr", version, commit, runtime, platform: `${process.platform}-${process.arch}` };
 }
 
 /** sendmail's own options are nothing that stricli could read. */
@@ -69,7 +80,10 @@ const integrations = {
       caseStyle: "convert-camel-to-kebab",
     },
   }),
-  version: versionFlag<Context>({ brief: "Show the version", info: { currentVersion: `odmr ${version}` } }),
+  version: versionFlag<Context>({
+    brief: "Show the version (with --json behind it: for programs)",
+    info: { currentVersion: versionLine },
+  }),
 };
 
 function settings(env: Readonly<Partial<Record<string, string>>>, debug: boolean) {

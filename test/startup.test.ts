@@ -45,6 +45,17 @@ test("the admin interface asks for no module of a runtime: it runs wherever fetc
   );
 });
 
+test("odmr --version --json says it for programs, with the runtime, and without a commit from source", async () => {
+  const { status, stdout } = await odmr(["--version", "--json"]);
+  const { runtime, ...rest } = JSON.parse(stdout) as Record<string, string>;
+  assert.equal(status, 0);
+  assert.match(runtime ?? "", "Deno" in globalThis ? /^deno \d+\.\d+\.\d+$/ : /^bun \d+\.\d+\.\d+$/);
+  assert.deepEqual(rest, {
+    ...{ name: "odmr", version: manifest.version },
+    platform: `${process.platform}-${process.arch}`,
+  });
+});
+
 test("odmr --version says the one version that package.json has", async () => {
   assert.deepEqual(await odmr(["--version"]), {
     status: 0,
