@@ -31,8 +31,8 @@ export interface Files {
   /** Removes a folder if it is empty; one that is not, or not there, is left alone. */
   removeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
-  /** Makes a folder and those above it (0700); one that is there is no error. @returns whether any was made */
-  makeFolder(path: string): Promise<boolean>;
+  /** Makes a folder and those above it (0700); one that is there is no error. @returns the topmost that was made, if any */
+  makeFolder(path: string): Promise<string | undefined>;
   /** Makes the names in a folder durable: after create, rename, unlink. */
   syncFolder(path: string): Promise<void>;
   /** Names in a folder, in order; none if there is no such folder. */
@@ -73,7 +73,7 @@ export const systemFiles: Files = {
   unlink: (path) => unlink(path).catch(unless(["ENOENT"], undefined)),
   removeFolder: (path) => rmdir(path).catch(unless(["ENOENT", "ENOTEMPTY"], undefined)),
   rename: (from, to) => rename(from, to),
-  makeFolder: async (path) => (await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined,
+  makeFolder: (path) => mkdir(path, { recursive: true, mode: 0o700 }),
   async syncFolder(path) {
     const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {

@@ -16,6 +16,8 @@ export class Bodies implements Shelf {
   readonly #files: Files;
   readonly #clock: Clock;
   readonly #syncs = new Map<string, FolderSync>();
+  /** Sub-folders whose own names are durable, or about to be: since this process began, whoever has made them. */
+  readonly #named = new Map<string, Promise<void>>();
 
   constructor(folder: string, files: Files, clock: Clock) {
     this.folder = folder;
@@ -45,9 +47,22 @@ export class Bodies implements Shelf {
     return this.#files.unlink(this.path(name));
   }
 
-  /** Makes the sub-folder, and makes its own name durable too. */
+  /** Makes the sub-folder, if need be; resolves when its name is durable, even if somebody else has only just made it. */
   async makeFolder(hour: string): Promise<void> {
-    if (!(await this.#files.makeFolder(this.path(hour)))) return;
+    const made = (await this.#files.makeFolder(this.path(hour))) !== undefined;
+    let named = made ? undefined : this.#named.get(hour);
+    if (named === undefined) {
+      named = this.#syncNames();
+      this.#named.set(hour, named);
+    }
+    await named.catch((error: unknown) => {
+      if (this.#named.get(hour) === named) this.#named.delete(hour);
+      throw error;
+    });
+  }
+
+  /** The names in the folder, and the folder's own. */
+  async #syncNames(): Promise<void> {
     await this.syncFolder(join(this.folder, ".."));
     await this.syncFolder(this.folder);
   }

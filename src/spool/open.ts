@@ -1,6 +1,6 @@
 /** Opens the spool at a path, making what is missing, so that nobody but its owner can read it; or a shared one. */
 // "worker" for programs that serve: the database never stalls their sockets. "here" for tests and single acts.
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Clock } from "../platform/clock.ts";
 import type { Files } from "../platform/files.ts";
 import type { Log } from "../platform/log.ts";
@@ -95,16 +95,27 @@ async function openShared({ path, ...options }: SpoolOptions): Promise<EmbeddedS
   return await openPostgres({ ...options, address: path, id, actor, asIs });
 }
 
-/** The file exists, empty and private, before SQLite sees it: its -wal and -shm take their mode from it. */
+/**
+ * The file exists, empty and private, before SQLite sees it: its -wal and -shm take their mode from it. Its name is durable,
+ * and so are those of the folders that had to be made for it: without them a power cut would take the whole spool.
+ */
 async function prepare(path: string, files: Files): Promise<void> {
-  await files.makeFolder(dirname(path));
+  const folder = resolve(dirname(path));
+  const top = await files.makeFolder(folder);
+  if (top !== undefined) await syncNames(folder, top, files);
   if ((await files.stat(path)) !== undefined) return;
   try {
     await (await files.create(path)).close();
-    await files.syncFolder(dirname(path));
+    await files.syncFolder(folder);
   } catch (error) {
     if ((await files.stat(path)) === undefined) throw error;
   }
+}
+
+/** Of a folder and of those above it, up to the topmost that was made. */
+async function syncNames(folder: string, top: string, files: Files): Promise<void> {
+  for (let made = folder; made.length >= top.length; made = dirname(made))
+    await files.syncFolder(dirname(made));
 }
 
 async function connect(

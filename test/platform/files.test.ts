@@ -55,8 +55,8 @@ describe("files", () => {
 
   it("lie in folders that nobody else may read", async () => {
     const deep = join(folder, "a", "b");
-    assert.equal(await files.makeFolder(deep), true);
-    assert.equal(await files.makeFolder(deep), false);
+    assert.equal(await files.makeFolder(deep), join(folder, "a"));
+    assert.equal(await files.makeFolder(deep), undefined);
     assert.equal(statSync(join(folder, "a")).mode & 0o777, 0o700);
     await (await files.create(join(deep, "y"))).close();
     await files.rename(join(deep, "y"), join(deep, "x"));

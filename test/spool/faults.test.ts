@@ -186,4 +186,51 @@ describe("on a bad disk", () => {
     await spool.close();
     folder.remove();
   });
+
+  it("the folders that are made for a spool are named for good before anything is stored in it", async () => {
+    const folder = temporary();
+    const synced: string[] = [];
+    const files: Files = {
+      ...systemFiles,
+      syncFolder: async (path) => {
+        await systemFiles.syncFolder(path);
+        synced.push(path);
+      },
+    };
+    const path = `${folder.path}/a/b/spool.db`;
+    const parts = { clock: new HandClock(), random: seeded(1), log: silent, files, thread: "here" } as const;
+    await (await openSpool({ path, ...parts })).close();
+    const made = [`${folder.path}/a`, folder.path, `${folder.path}/a/b`];
+    assert.deepEqual(synced, made);
+    await (await openSpool({ path, ...parts })).close();
+    assert.deepEqual(synced, made);
+    folder.remove();
+  });
+
+  it("a sub-folder that one body made, and could not name for good, is named before the next one is stored", async () => {
+    const folder = temporary();
+    const path = `${folder.path}/spool.db`;
+    const synced: string[] = [];
+    let failing = true;
+    const files: Files = {
+      ...systemFiles,
+      async syncFolder(of) {
+        if (failing && of === `${path}.bodies`)
+          throw Object.assign(new Error("EIO by order"), { code: "EIO" });
+        await systemFiles.syncFolder(of);
+        synced.push(of);
+      },
+    };
+    const spool = await openSpool({
+      ...{ path, clock: new HandClock(), random: seeded(1), log: silent, files, thread: "here" },
+    });
+    await assert.rejects(post(spool, { body: large }), { name: "SpoolError", fault: "io" });
+    failing = false;
+    await stored(spool, { body: large });
+    assert.equal(synced.filter((of) => of === `${path}.bodies`).length, 1);
+    await stored(spool, { body: large });
+    assert.equal(synced.filter((of) => of === `${path}.bodies`).length, 1);
+    await spool.close();
+    folder.remove();
+  });
 });
