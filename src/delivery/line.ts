@@ -41,6 +41,10 @@ const LF = 10;
 /** Octets that gather before they are written. */
 const GATHER = 65_536;
 
+/** It backs off like any other that was put off: it must not be the end of every turn. */
+class Unreadable extends Error {}
+const unreadable = reply(451, "4.3.0", "The body of this message cannot be read here now");
+
 export function lineDelivery(talk: Talk, options: LineOptions): Delivery {
   return new LineDelivery(talk, options);
 }
@@ -66,6 +70,7 @@ class LineDelivery implements Delivery {
     try {
       return this.#telling(await outcomes(parcel, await asked));
     } catch (fault) {
+      if (fault instanceof Unreadable) return sameForAll(parcel, "deferred", unreadable);
       if (!(fault instanceof LineError)) throw fault;
       return sameForAll(parcel, "unanswered", noAnswer(fault));
     }
@@ -156,32 +161,41 @@ class LineDelivery implements Delivery {
   /** Writes the body in pieces. Where it cannot be read to its end, the line is broken: half a message must not be taken. */
   async #octets(parcel: Parcel): Promise<void> {
     try {
-      if (this.#options.compatibility === "plain") await this.#lines(parcel);
-      else await this.#pieces(parcel);
+      const sent = await (this.#options.compatibility === "plain"
+        ? this.#lines(parcel)
+        : this.#pieces(parcel));
+      if (sent !== parcel.size) throw new Error(`there are ${sent} octets and not ${parcel.size}`);
     } catch (fault) {
       this.#talk.connection.destroy();
-      throw fault;
+      throw new Unreadable("the body cannot be read", { cause: fault });
     }
   }
 
-  async #pieces(parcel: Parcel): Promise<void> {
+  /** @returns how many octets it was */
+  async #pieces(parcel: Parcel): Promise<number> {
+    let sent = 0;
     let gathered = 0;
     for await (const piece of parcel.content()) {
       this.#talk.octets(piece);
+      sent += piece.length;
       gathered += piece.length;
       if (gathered < GATHER) continue;
       gathered = 0;
       await this.#talk.flush();
     }
+    return sent;
   }
 
   /** Each line in a TLS record of its own: with a second line in the first one's record fetchmail waits for ever. */
-  async #lines(parcel: Parcel): Promise<void> {
+  async #lines(parcel: Parcel): Promise<number> {
+    let sent = 0;
     for await (const piece of parcel.content())
       for (const line of linesOf(piece)) {
         this.#talk.octets(line);
+        sent += line.length;
         await this.#talk.flushThrough();
       }
+    return sent;
   }
 
   #mail({ id, size, envelope }: Parcel): Command {

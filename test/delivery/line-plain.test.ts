@@ -48,9 +48,10 @@ test("a plain peer gets every line in a write of its own, wherever the body's pi
   const talk = new Talk(noting(ours, writes));
   await talk.greeting();
   const parcel = parcelFor(["bob@example.org"]);
-  const content = () => cut(octets("Subject: a\r\n\r\n.one\r\ntwo\r\n\r\nthree\r\n"), 23);
+  const bytes = octets("Subject: a\r\n\r\n.one\r\ntwo\r\n\r\nthree\r\n");
+  const content = () => cut(bytes, 23);
   const delivery = lineDelivery(talk, { compatibility: "plain" });
-  const outcomes = await delivery.deliver({ ...parcel, content });
+  const outcomes = await delivery.deliver({ ...parcel, size: bytes.length, content });
   assert.deepEqual(
     outcomes.map(({ result }) => result),
     ["delivered"],
