@@ -67,10 +67,12 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
     octets: 0,
   };
   const inFlight = new Set<Promise<void>>();
+  /** What went wrong with us, not with mail: no further message is taken, and it is thrown when the others are finished. */
+  const faults: unknown[] = [];
   let octets = 0;
   const most = options.most ?? Number.POSITIVE_INFINITY;
   const goesOn = (taken: number) =>
-    taken < most && tally.unanswered === 0 && options.stopping?.aborted !== true;
+    taken < most && tally.unanswered === 0 && faults.length === 0 && options.stopping?.aborted !== true;
 
   const carry = async (held: Held): Promise<void> => {
     octets += held.size;
@@ -101,10 +103,13 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
         await Promise.race(inFlight);
       const held = (await claim.next()) ?? (await afterFlight(claim, inFlight, () => goesOn(taken)));
       if (held === undefined) break;
-      const carried: Promise<void> = carry(held).finally(() => inFlight.delete(carried));
+      const carried: Promise<void> = carry(held)
+        .catch((fault: unknown) => void faults.push(fault))
+        .finally(() => inFlight.delete(carried));
       inFlight.add(carried);
     }
     await Promise.all(inFlight);
+    if (faults.length > 0) throw faults[0];
     return tally;
   } finally {
     await Promise.allSettled(inFlight);
