@@ -16,6 +16,8 @@ export interface PorchPlan {
   readonly doors: readonly DoorPlan[];
   readonly maxConnections: number;
   readonly perAddress: number;
+  /** For simulations: another way to take connections. */
+  readonly listen?: typeof listen;
 }
 
 /** What becomes of somebody who came through a door. */
@@ -63,7 +65,7 @@ export class Porch {
     const { clock, log } = this.#tools;
     const { maxConnections, perAddress } = this.#plan;
     const opened = this.#opened.promise;
-    return listen({
+    return (this.#plan.listen ?? listen)({
       ...{ address: door.address, clock, maxConnections, perAddress },
       opened: opened.then(() => {}),
       onConnection: async (connection) => (await opened)(door, connection),

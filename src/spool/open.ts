@@ -38,6 +38,8 @@ export interface SpoolOptions {
   readonly lineClock?: Clock;
   /** For tests: another driver, "here" only. */
   readonly sqlite?: OpenDatabase;
+  /** For simulations: what stands between a spool and its store "here", as the Worker does otherwise. */
+  readonly between?: (store: Store) => Store;
 }
 
 /** @throws SpoolError */
@@ -119,10 +121,10 @@ async function syncNames(folder: string, top: string, files: Files): Promise<voi
 }
 
 async function connect(
-  { path, thread, sqlite }: SpoolOptions,
+  { path, thread, sqlite, between = (store) => store }: SpoolOptions,
   id: string,
 ): Promise<{ readonly store: Store; readonly id: string }> {
   if (thread === "worker") return await WorkerStore.open(path, id);
   const store = openStore({ path, id, open: sqlite ?? openDatabase });
-  return { store, id: store.id };
+  return { store: between(store), id: store.id };
 }

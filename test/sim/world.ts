@@ -1,0 +1,253 @@
+/** The simulated world: one clock, one chance, one list of what happens next; all of it follows from the seed. */
+// The machine's event loop is no part of it: between two happenings every promise that can run has run.
+import { createHash } from "node:crypto";
+import type { Clock, Instant, Timer } from "../../src/platform/clock.ts";
+import type { Log } from "../../src/platform/log.ts";
+import type { Random } from "../../src/platform/random.ts";
+import { seeded } from "../spool/support.ts";
+
+export const START: Instant = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+interface Happening {
+  readonly at: number;
+  /** Chance decides between those of one moment. */
+  readonly lot: number;
+  readonly act: () => void | Promise<void>;
+  off: boolean;
+}
+
+export class World {
+  readonly chance: Chance;
+  /** The world's own time and chance, for those who never die: the outside. */
+  readonly outside: Life;
+  /** What was noted last, for whoever looks into a run. */
+  readonly trace: string[] = [];
+  readonly #hash = createHash("sha256");
+  readonly #keep: boolean;
+  #time = 0;
+  #happenings: Happening[] = [];
+  /** Happenings so far. */
+  count = 0;
+
+  /** @param keep the trace is kept, not only its hash */
+  constructor(seed: number, keep = false) {
+    this.chance = new Chance(seeded(seed));
+    this.#keep = keep;
+    this.outside = new Life(this, "outside");
+  }
+
+  /** Milliseconds since the beginning. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Happens `ms` from now. @returns calls it off */
+  after(ms: number, act: Happening["act"]): () => void {
+    const happening: Happening = {
+      at: this.#time + Math.max(0, ms),
+      lot: this.chance.fraction(),
+      act,
+      off: false,
+    };
+    push(this.#happenings, happening);
+    return () => {
+      happening.off = true;
+    };
+  }
+
+  note(text: string): void {
+    const line = `${this.#time.toFixed(3)} ${text}`;
+    this.#hash.update(`${line}\n`);
+    if (this.#keep) this.trace.push(line);
+  }
+
+  /** A word for all that was noted: the same seed, the same word. */
+  digest(): string {
+    return this.#hash.copy().digest("hex").slice(0, 16);
+  }
+
+  /** Lets things happen for so many milliseconds, or until it is said to be over. */
+  async run(ms: number, over: () => boolean = () => false): Promise<void> {
+    const until = this.#time + ms;
+    await settled();
+    while (!over()) {
+      const next = this.#happenings[0];
+      if (next === undefined || next.at > until) break;
+      pop(this.#happenings);
+      if (next.off) continue;
+      this.#time = Math.max(this.#time, next.at);
+      this.count++;
+      await next.act();
+      await settled();
+    }
+    if (!over()) this.#time = until;
+  }
+
+  /** Runs on until it resolves. @throws if so much time does not do */
+  async until<T>(work: Promise<T>, most: number): Promise<T> {
+    let over = false;
+    const ended = work.finally(() => {
+      over = true;
+    });
+    ended.catch(() => {});
+    await this.run(most, () => over);
+    if (!over) throw new Error(`the simulation hangs after ${this.#time} ms`);
+    return ended;
+  }
+}
+
+/** The machine's own, and how many of the program's (a library's) it has still to run. */
+const immediately = globalThis.setImmediate;
+let immediates = 0;
+
+/** Promises run before an immediate does, however long their chain. */
+async function settled(): Promise<void> {
+  do await new Promise<void>((resolve) => void immediately(resolve));
+  while (immediates > 0);
+}
+
+/** Chance with the words of a die. */
+export class Chance implements Random {
+  readonly #random: Random;
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  fraction(): number {
+    return this.#random.fraction();
+  }
+
+  bytes(count: number): Uint8Array {
+    return this.#random.bytes(count);
+  }
+
+  /** A whole number of these, both included. */
+  between(least: number, most: number): number {
+    return least + Math.floor(this.fraction() * (most - least + 1));
+  }
+
+  happens(probability: number): boolean {
+    return this.fraction() < probability;
+  }
+
+  one<T>(of: readonly T[]): T {
+    return of[Math.floor(this.fraction() * of.length)]!;
+  }
+
+  /** Mostly short, sometimes long, at most so much: how networks and disks are. */
+  wait(usual: number, most: number): number {
+    return this.happens(0.05) ? this.fraction() * most : this.fraction() * usual;
+  }
+
+  /** Another chance, of its own. */
+  fork(): Chance {
+    return new Chance(seeded(Math.floor(this.fraction() * 2 ** 32)));
+  }
+}
+
+/** One run of a program from its start to its end: its clock, its chance, its log. After its death none of its timers rings. */
+export class Life implements Clock {
+  readonly name: string;
+  readonly world: World;
+  readonly random: Chance;
+  dead = false;
+  /** It did not end in good order. */
+  killed = false;
+
+  constructor(world: World, name: string) {
+    this.world = world;
+    this.name = name;
+    this.random = world.chance.fork();
+  }
+
+  now(): Instant {
+    return START + Math.floor(this.world.time);
+  }
+
+  steady(): number {
+    return this.world.time;
+  }
+
+  /** Timers ring a little late, as on a busy machine, and so in another order now and then. */
+  after(ms: number, ring: () => void): Timer {
+    const late = this.world.chance.wait(1, 30);
+    const stop = this.world.after(ms + late, () => {
+      if (!this.dead) ring();
+    });
+    return { stop };
+  }
+
+  /** Does it `ms` from now; the dead do nothing, and nobody hears of it. */
+  do<T>(ms: number, act: () => T | Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.world.after(ms, async () => {
+        if (this.dead) return;
+        try {
+          const done = await act();
+          if (!this.dead) resolve(done);
+        } catch (error) {
+          if (!this.dead) reject(error);
+        }
+      });
+    });
+  }
+
+  readonly log: Log = {
+    log: (level, event, fields = {}) => {
+      if (!this.dead) this.world.note(`${this.name} ${level} ${event} ${JSON.stringify(fields)}`);
+    },
+  };
+}
+
+/** A heap by time, then by lot. */
+function push(heap: Happening[], item: Happening): void {
+  let i = heap.length;
+  heap.push(item);
+  while (i > 0) {
+    const parent = (i - 1) >> 1;
+    if (!before(item, heap[parent]!)) break;
+    heap[i] = heap[parent]!;
+    i = parent;
+  }
+  heap[i] = item;
+}
+
+function pop(heap: Happening[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let i = 0;
+  for (;;) {
+    let child = 2 * i + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
+    if (!before(heap[child]!, last)) break;
+    heap[i] = heap[child]!;
+    i = child;
+  }
+  heap[i] = last;
+}
+
+const before = (a: Happening, b: Happening): boolean => a.at < b.at || (a.at === b.at && a.lot < b.lot);
+
+/**
+ * The event loop's next turn, which the program asks for by setTimeout(…, 0), is a happening of the world too; what libraries
+ * put off by setImmediate is over before anything else happens. @returns puts the machine's own back
+ */
+export function ownEventLoop(world: World): () => void {
+  const real = globalThis.setTimeout;
+  const simulated = (act: () => void, ms?: number, ...rest: unknown[]): unknown =>
+    ms === 0 ? world.after(0, act) : (real as (...all: unknown[]) => unknown)(act, ms, ...rest);
+  const counted = (act: (...all: unknown[]) => void, ...rest: unknown[]): unknown => {
+    immediates++;
+    return immediately(() => {
+      immediates--;
+      act(...rest);
+    });
+  };
+  globalThis.setTimeout = simulated as typeof setTimeout;
+  globalThis.setImmediate = counted as typeof setImmediate;
+  return () => {
+    globalThis.setTimeout = real;
+    globalThis.setImmediate = immediately;
+  };
+}
