@@ -39,12 +39,12 @@ export interface Postgresql {
 
 let schemas = 0;
 
-/** @param options port of loopback beside the socket; durable: it syncs as in earnest */
+/** @param options port of loopback beside the socket; durable: it syncs as in earnest, which a killed one need not have done */
 export async function startPostgresql(
   options: { readonly port?: number; readonly durable?: boolean } = {},
 ): Promise<Postgresql> {
   const bin = programs ?? "";
-  const folder = await mkdtemp("/tmp/odmr-pg-");
+  const folder = await mkdtemp(`${options.durable === true ? "/var" : ""}/tmp/odmr-pg-`);
   const data = join(folder, "data");
   await mkdir(data);
   const as = await unprivileged(folder, data);
