@@ -4,14 +4,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { inFolder, odmr } from "../support/cli.ts";
-import { startPostgresql, withPostgresql } from "../support/postgresql.ts";
+import { startPostgresql, withPostgresqlOnBun } from "../support/postgresql.ts";
 
 const text = readFileSync(new URL("../../dist/docs/nodes.md", import.meta.url), "utf8");
 const block = (language: string) =>
   new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "ms").exec(text)?.[1] ?? "";
 const ADDRESS = "postgres://odmr@db.example.net/odmr?passwordFile=spool.secret";
 
-describe("the page on several relays", withPostgresql(), () => {
+describe("the page on several relays", withPostgresqlOnBun(), () => {
   it("has a configuration that is right and commands that work, in their order", async () => {
     const server = await startPostgresql();
     try {

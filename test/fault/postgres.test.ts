@@ -8,12 +8,12 @@ import { Talk } from "../../src/net/talk.ts";
 import { pause, systemClock } from "../../src/platform/clock.ts";
 import { seeded } from "../spool/support.ts";
 import { type Cutter, cutterTo } from "../support/cutter.ts";
-import { type Postgresql, startPostgresql, withPostgresql } from "../support/postgresql.ts";
+import { type Postgresql, startPostgresql, withPostgresqlOnBun } from "../support/postgresql.ts";
 import { freePort } from "../support/processes.ts";
 import { houseOf, inWorld, portOf, programs, relayOf, type World } from "../support/program.ts";
 
-/** Each kind of trouble once; Deno, where processes take long to start, leaves out those that are of the database. */
-const ROUNDS = "Deno" in globalThis ? 2 : 6;
+/** Each kind of trouble once. */
+const ROUNDS = 6;
 const NODES = 3;
 const EACH = 25;
 
@@ -117,7 +117,7 @@ class Cluster {
   }
 }
 
-describe("three nodes on one PostgreSQL", withPostgresql(), () => {
+describe("three nodes on one PostgreSQL", withPostgresqlOnBun(), () => {
   it("lose and double nothing, whichever is killed, cut off, ended or stopped, the database too", () =>
     inWorld(programs.at(-1)!.words, async (world) => {
       const server = await startPostgresql({ port: await freePort() });

@@ -21,6 +21,14 @@ export function withPostgresql(): { readonly skip: string | false } {
   return { skip: "not installed: postgresql" };
 }
 
+/** The same for what takes many processes: on Bun, the production runtime, alone. */
+export function withPostgresqlOnBun(): { readonly skip: string | false } {
+  const { skip } = withPostgresql();
+  return {
+    skip: skip || ("Deno" in globalThis && "many processes are tried by Bun, the production runtime"),
+  };
+}
+
 export interface Postgresql {
   /** The address of a schema that was not there before. */
   spool(): string;
