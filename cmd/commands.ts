@@ -44,6 +44,10 @@ const table = {
     brief: "Say whether the configuration is right, and what it asks for",
     load: async () => (await import("./check.ts")).checkCommand,
   },
+  doctor: {
+    brief: "Look at all that can go wrong, here and in DNS, and say how to mend it",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
   passwd: {
     brief: "Make a password file, or the SCRAM verifier of a password",
     load: async () => (await import("./passwd.ts")).passwdCommand,
@@ -99,6 +103,7 @@ const overview = helpText(
     "odmr init relay": "write odmr.yaml for the relay, with comments",
     "odmr init home": "the same for the server at home",
     "odmr check": "say what is wrong with it",
+    "odmr doctor": "say what else is: DNS, certificates, listeners, disk",
     "odmr serve": "run the relay",
     "odmr pull": "fetch the mail once",
     "odmr queue list": "see what waits",

@@ -16,6 +16,13 @@ export interface Records {
   /** The texts of one record, which belong together. */
   readonly TXT: readonly string[];
   readonly MX: { readonly priority: number; readonly exchange: string };
+  /** RFC 6698 §2.1. */
+  readonly TLSA: {
+    readonly usage: number;
+    readonly selector: number;
+    readonly matchingType: number;
+    readonly certificate: Uint8Array;
+  };
 }
 
 export type RecordType = keyof Records;

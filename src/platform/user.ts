@@ -17,7 +17,7 @@ export function become(user: string): void {
     throw new Error(
       `this runtime cannot give up root's groups; start it as ${user} (User=${user} in a unit)`,
     );
-  const { uid, gid } = found(user);
+  const { uid, gid } = userIds(user);
   if (uid === 0 || gid === 0) throw new Error(`${user} is root, or of its group; name another user`);
   initgroups.call(process, user, gid);
   setgid.call(process, gid);
@@ -29,13 +29,13 @@ export function become(user: string): void {
 /** All that Node's types leave out. */
 type Process = NodeJS.Process & { initgroups?(user: string, extraGroup: number): void };
 
-interface Ids {
+export interface Ids {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Users of services are in this file, also where others come from elsewhere; a chroot has it or nothing. */
-function found(user: string): Ids {
+/** Users of services are in this file, also where others come from elsewhere; a chroot has it or nothing. @throws Error with advice */
+export function userIds(user: string): Ids {
   const lines = readFileSync("/etc/passwd", "utf8").split("\n");
   const line = lines.map((each) => each.split(":")).find(([name]) => name === user);
   if (line === undefined)

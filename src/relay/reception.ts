@@ -371,7 +371,8 @@ class Reception {
   }
 }
 
-const greetingOf = {
+/** What stands behind our name in each door's greeting. */
+export const greetingOf = {
   odmr: "ESMTP ODMR",
   intake: "ESMTP",
   lmtp: "LMTP",

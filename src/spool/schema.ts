@@ -117,7 +117,8 @@ function climb(db: Database, id: string, table: readonly Step[]): void {
   }
 }
 
-function versionOf(db: Database): number {
+/** 0: it is no spool, or not yet. */
+export function versionOf(db: Database): number {
   if (db.get("SELECT 1 FROM sqlite_schema WHERE name = 'meta'") === undefined) return 0;
   return db.get<{ value: number }>("SELECT value FROM meta WHERE key = 'version'")?.value ?? 0;
 }
