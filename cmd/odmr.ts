@@ -128,7 +128,10 @@ function unreadable(error: unknown): string {
   });
 }
 
-if (import.meta.main) {
+/** Runs the command line of this process, and leaves its status behind. */
+export async function start(): Promise<void> {
   endQuietlyWithoutReader(process.stdout);
   process.exitCode ||= await main(process.argv.slice(2), basename(process.argv0));
 }
+
+if (import.meta.main) await start();

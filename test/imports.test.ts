@@ -21,10 +21,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   checks: ["net", "mail", "wire"],
   relay: ["checks", "delivery", "spool", "net", "mail", "smtp", "wire"],
   admin: ["relay", "spool", "mail", "wire"],
+  // What others may build on: names of the rest, and nothing of its own.
+  library: ["admin", "relay", "delivery", "spool", "mail", "smtp", "wire"],
 };
 
 /** Single files that are open to more: what an interface says is no implementation. */
 const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
+  // Whoever opens a spool gives it the machine's files.
+  [/^src\/library\/spool\.ts$/, /^src\/platform\/files\.ts$/],
   // The interfaces of clock, random and log, with what is no more than they.
   [/^src\/(?!wire\/|smtp\/)/, /^src\/platform\/(clock|random|log)\.ts$/],
   [/^src\/spool\//, /^src\/platform\/(sqlite|files|hash|memory)\.ts$/],
@@ -125,6 +129,13 @@ describe("the project", () => {
       (file) => ANYWHERE.test(file) && NOT_ANYWHERE.test(codeOf(sources.get(file) ?? "")),
     );
     assert.deepEqual([...node, ...words], []);
+  });
+
+  test("does not use what it gives to others: the library is its outside", () => {
+    const inward = imports.filter(
+      ({ from, to }) => to.startsWith("src/library/") && !from.startsWith("src/library/"),
+    );
+    assert.deepEqual(inward.map(shown), []);
   });
 
   test("has no import cycle", () => {

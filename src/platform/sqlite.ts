@@ -59,8 +59,9 @@ interface NativeStatement {
 
 function connect(path: string): Native {
   if (process.versions.bun === undefined) {
-    const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
-    return new DatabaseSync(path) as unknown as Native;
+    const node = process.getBuiltinModule("node:sqlite") as typeof import("node:sqlite") | undefined;
+    if (node === undefined) throw new Error("this runtime has none; Bun, Deno and Node 22.13 do");
+    return new node.DatabaseSync(path) as unknown as Native;
   }
   const bun = process.getBuiltinModule("bun:sqlite" as "sqlite") as unknown as typeof import("bun:sqlite");
   return new bun.Database(path, { readwrite: true, create: true }) as unknown as Native;

@@ -19,7 +19,9 @@ export type FromThread =
 /** In a compiled binary, entry points lie by their path in the project; from source, beside this file. */
 function entry(): string {
   const compiled = /\$bunfs|~BUN/.test(import.meta.url);
-  return compiled ? "./src/spool/thread.ts" : new URL("./thread.ts", import.meta.url).href;
+  // As npm has it, this is JavaScript.
+  const kind = import.meta.url.endsWith(".js") ? "js" : "ts";
+  return compiled ? "./src/spool/thread.ts" : new URL(`./thread.${kind}`, import.meta.url).href;
 }
 
 interface Waiting {
