@@ -20,6 +20,7 @@ import {
   entryJson,
   eventJson,
   laneJson,
+  nodeJson,
   ruleJson,
   time,
   turnJson,
@@ -50,7 +51,11 @@ export class Overview {
 
   async stats(): Promise<StatsJson> {
     const { spool, clock } = this.#sources;
-    const [lanes, { events, octets }] = await Promise.all([spool.records.lanes(), spool.records.totals()]);
+    const [lanes, nodes, { events, octets }] = await Promise.all([
+      spool.records.lanes(),
+      spool.records.nodes(),
+      spool.records.totals(),
+    ]);
     const sum = (of: "count" | "octets") => lanes.reduce((all, lane) => all + lane[of], 0);
     return {
       spool: spool.id,
@@ -59,6 +64,7 @@ export class Overview {
       entries: sum("count"),
       octets: sum("octets"),
       lanes: lanes.map(laneJson),
+      nodes: nodes.map(nodeJson),
       totals: { ...events, octets },
     };
   }

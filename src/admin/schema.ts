@@ -111,6 +111,19 @@ export const laneShape = z
   })
   .meta({ id: "Lane" });
 
+export const nodeShape = z
+  .object({
+    id: z.string(),
+    name: z.string().describe("Its host's."),
+    actor: z.string(),
+    version: z.string(),
+    started: instant,
+    seen: instant,
+    alive: z.boolean().describe("It was seen within a minute."),
+    self: z.boolean().describe("It is the one that answers."),
+  })
+  .meta({ id: "Node" });
+
 export const statsShape = z
   .object({
     spool: z.string().describe("The spool's id."),
@@ -119,6 +132,9 @@ export const statsShape = z
     entries: count,
     octets: count,
     lanes: z.array(laneShape),
+    nodes: z
+      .array(nodeShape)
+      .describe("Programs at work on a shared spool, those that ended without a word within a day too."),
     totals: z.record(z.string(), count).describe("Changes since the spool was made, by what they were."),
   })
   .meta({ id: "Stats" });
@@ -368,6 +384,7 @@ export type TurnJson = z.infer<typeof turnShape>;
 export type CustomerJson = z.infer<typeof customerShape>;
 export type LaneJson = z.infer<typeof laneShape>;
 export type StatsJson = z.infer<typeof statsShape>;
+export type NodeJson = z.infer<typeof nodeShape>;
 export type BucketJson = z.infer<typeof bucketShape>;
 export type RuleJson = z.infer<typeof ruleShape>;
 export type ProblemJson = z.infer<typeof problemShape>;

@@ -1,7 +1,7 @@
 /** From the spool's values to the JSON of the API: times as RFC 3339 in UTC, null for what is unknown. */
 import type { Instant } from "../platform/clock.ts";
 import type { Customer } from "../relay/customers.ts";
-import type { Bucket, HoldRule, LaneSum, TurnRecord } from "../spool/records.ts";
+import type { Bucket, HoldRule, LaneSum, NodeRecord, TurnRecord } from "../spool/records.ts";
 import type { Entry, SpoolEvent } from "../spool/spool.ts";
 import type {
   BucketJson,
@@ -9,6 +9,7 @@ import type {
   EntryJson,
   EventJson,
   LaneJson,
+  NodeJson,
   RuleJson,
   TurnJson,
 } from "./schema.ts";
@@ -33,6 +34,10 @@ export function entryJson(entry: Entry): EntryJson {
 
 export function eventJson({ at, id, recipient, what, actor, reason }: SpoolEvent): EventJson {
   return { at: time(at), id, recipient: recipient ?? null, what, actor, reason };
+}
+
+export function nodeJson({ started, seen, ...node }: NodeRecord): NodeJson {
+  return { ...node, started: time(started), seen: time(seen) };
 }
 
 export function turnJson({ started, ended, why, ...turn }: TurnRecord): TurnJson {

@@ -3,11 +3,11 @@
 import { access, constants, lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../platform/clock.ts";
-import { systemFiles } from "../platform/files.ts";
+import { type Files, makeNamed, systemFiles } from "../platform/files.ts";
 import type { Random } from "../platform/random.ts";
 import type { Address } from "../wire/address.ts";
 import type { Delivery, Outcome, Parcel } from "./delivery.ts";
-import { makeFolder, mustBeWithin } from "./folder.ts";
+import { Folders, mustBeWithin } from "./folder.ts";
 import { baseOf, codeOf, deliverTo, keptForm } from "./local.ts";
 
 export interface MaildirSettings {
@@ -15,6 +15,8 @@ export interface MaildirSettings {
   readonly path: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** For tests: a file system that can be watched, or fails. */
+  readonly files?: Files;
 }
 
 /** Delivers to the Maildir of each recipient; those who share one get one file. */
@@ -26,7 +28,7 @@ export function maildir(settings: MaildirSettings): Delivery {
 export async function maildirProblem(path: string): Promise<string | undefined> {
   const base = baseOf(path);
   try {
-    await makeFolder(base);
+    await makeNamed(base, systemFiles);
     await access(base, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {
@@ -46,11 +48,15 @@ interface Listing {
 
 class Maildir implements Delivery {
   readonly #settings: MaildirSettings;
+  readonly #files: Files;
+  readonly #folders: Folders;
   /** What is in cur, by folder: it is read again only when the folder has changed. */
   readonly #listings = new Map<string, Listing>();
 
   constructor(settings: MaildirSettings) {
     this.#settings = settings;
+    this.#files = settings.files ?? systemFiles;
+    this.#folders = new Folders(this.#files);
   }
 
   deliver(parcel: Parcel): Promise<readonly Outcome[]> {
@@ -61,11 +67,23 @@ class Maildir implements Delivery {
 
   async #put(folder: string, parcel: Parcel, to: readonly Address[]): Promise<void> {
     const base = baseOf(this.#settings.path);
-    await makeFolder(base);
-    await makeWithin(base, base, folder.slice(base.length).split("/"));
-    for (const name of FOLDERS) await makeWithin(base, folder, [name]);
+    await this.#folders.make(base);
+    await this.#makeWithin(base, base, folder.slice(base.length).split("/"));
+    for (const name of FOLDERS) await this.#makeWithin(base, folder, [name]);
     const name = parcel.id;
-    if (!(await this.#has(folder, name))) await this.#write(folder, name, keptForm(parcel, to));
+    if (await this.#has(folder, name)) return this.#sync(folder, ["new", "cur"]);
+    await this.#write(folder, name, keptForm(parcel, to));
+    await this.#sync(folder, ["new"]);
+  }
+
+  /** A link in the way may point anywhere: nothing is made behind it before it is known to stay inside. */
+  async #makeWithin(base: string, from: string, names: readonly string[]): Promise<void> {
+    let path = from;
+    for (const name of names.filter((each) => each !== "")) {
+      path = join(path, name);
+      await this.#folders.make(path);
+      await mustBeWithin(base, path);
+    }
   }
 
   /** new is asked before cur: a reader moves messages that way only. */
@@ -95,34 +113,28 @@ class Maildir implements Delivery {
     );
     const temporary = join(folder, "tmp", `${name}.${chance}`);
     try {
-      await fill(temporary, content);
-      await systemFiles.rename(temporary, join(folder, "new", name));
+      await this.#fill(temporary, content);
+      await this.#files.rename(temporary, join(folder, "new", name));
     } catch (error) {
-      await systemFiles.unlink(temporary).catch(() => {});
+      await this.#files.unlink(temporary).catch(() => {});
       throw error;
     }
-    await systemFiles.syncFolder(join(folder, "new"));
   }
-}
 
-/** A new file with this content, synced. */
-async function fill(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  const file = await systemFiles.create(path);
-  try {
-    for await (const piece of content) await file.append(piece);
-    await file.sync();
-  } finally {
-    await file.close();
+  /** Also where a message is there already: who brought it may have died, or met a bad disk, before its name was durable. */
+  async #sync(folder: string, names: readonly string[]): Promise<void> {
+    for (const name of names) await this.#files.syncFolder(join(folder, name));
   }
-}
 
-/** A link in the way may point anywhere: nothing is made behind it before it is known to stay inside. */
-async function makeWithin(base: string, from: string, names: readonly string[]): Promise<void> {
-  let path = from;
-  for (const name of names.filter((each) => each !== "")) {
-    path = join(path, name);
-    await makeFolder(path);
-    await mustBeWithin(base, path);
+  /** A new file with this content, synced. */
+  async #fill(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const file = await this.#files.create(path);
+    try {
+      for await (const piece of content) await file.append(piece);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   }
 }
 

@@ -4,11 +4,11 @@ import { access, constants, type FileHandle, link, lstat, open } from "node:fs/p
 import { dirname } from "node:path";
 import { fromLine, quoted } from "../mail/mbox.ts";
 import { type Clock, pause } from "../platform/clock.ts";
-import { systemFiles } from "../platform/files.ts";
+import { type Files, makeNamed, systemFiles } from "../platform/files.ts";
 import type { Random } from "../platform/random.ts";
 import type { Address } from "../wire/address.ts";
 import type { Delivery, Outcome, Parcel } from "./delivery.ts";
-import { makeFolder, mustBeWithin } from "./folder.ts";
+import { Folders, mustBeWithin, NAMED_AT_MOST } from "./folder.ts";
 import { baseOf, codeOf, deliverTo, keptForm } from "./local.ts";
 
 export interface MboxSettings {
@@ -16,6 +16,8 @@ export interface MboxSettings {
   readonly path: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** For tests: a file system whose folders are watched. */
+  readonly files?: Files;
 }
 
 /** Appends to the mbox of each recipient; those who share one get one message. At least once: a crash may double. */
@@ -27,7 +29,7 @@ export function mbox(settings: MboxSettings): Delivery {
 export async function mboxProblem(path: string): Promise<string | undefined> {
   const folder = folderOf(path);
   try {
-    await makeFolder(folder);
+    await makeNamed(folder, systemFiles);
     await access(folder, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {
@@ -48,11 +50,17 @@ class Locked extends Error {
 
 class Mbox implements Delivery {
   readonly #settings: MboxSettings;
+  readonly #files: Files;
+  readonly #folders: Folders;
+  /** Files whose names are durable since this process began: who made one may have died before. */
+  readonly #named = new Set<string>();
   /** The last append to each file: ours wait for each other here, and not at the lock. */
   readonly #last = new Map<string, Promise<void>>();
 
   constructor(settings: MboxSettings) {
     this.#settings = settings;
+    this.#files = settings.files ?? systemFiles;
+    this.#folders = new Folders(this.#files);
   }
 
   deliver(parcel: Parcel): Promise<readonly Outcome[]> {
@@ -79,15 +87,24 @@ class Mbox implements Delivery {
   async #put(path: string, parcel: Parcel, to: readonly Address[]): Promise<void> {
     const base = folderOf(this.#settings.path);
     const folder = dirname(path);
-    await makeFolder(folder);
+    await this.#folders.make(folder);
     await mustBeWithin(base, folder);
     const lock = `${path}.lock`;
     await this.#lock(lock);
     try {
-      await append(path, message(parcel, to));
+      const empty = await append(path, message(parcel, to));
+      if (empty || !this.#named.has(path)) await this.#name(path);
     } finally {
       await systemFiles.unlink(lock);
     }
+  }
+
+  /** Makes the file's own name durable. */
+  async #name(path: string): Promise<void> {
+    this.#named.delete(path);
+    await this.#files.syncFolder(dirname(path));
+    if (this.#named.size >= NAMED_AT_MOST) this.#named.clear();
+    this.#named.add(path);
   }
 
   async #lock(lock: string): Promise<void> {
@@ -140,7 +157,8 @@ async function* message(parcel: Parcel, to: readonly Address[]): AsyncGenerator<
   yield Uint8Array.of(LF);
 }
 
-async function append(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+/** @returns whether the file was empty, or not there */
+async function append(path: string, content: AsyncIterable<Uint8Array>): Promise<boolean> {
   const { O_APPEND, O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
   const file = await open(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_RDWR, 0o600);
   try {
@@ -154,7 +172,7 @@ async function append(path: string, content: AsyncIterable<Uint8Array>): Promise
       await file.sync();
       throw error;
     }
-    if (size === 0) await systemFiles.syncFolder(dirname(path));
+    return size === 0;
   } finally {
     await file.close();
   }

@@ -2,6 +2,7 @@
 // A new file is durable after its own sync and its folder's: forget the second and a crash forgets the name.
 import { constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rmdir, stat, statfs, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { passed } from "./memory.ts";
 
 /** A file that is being written; only its maker knows it. */
@@ -40,6 +41,20 @@ export interface Files {
   stat(path: string): Promise<Stat | undefined>;
   /** Octets that the file system of this path has left for us. */
   free(path: string): Promise<number>;
+}
+
+/**
+ * Makes a folder and those above it; resolves when their names would survive a power cut. They are made one by one, each named
+ * for good before the next: so after a death midway only the deepest one that is there can lack it, and it is given that here.
+ */
+export async function makeNamed(path: string, files: Files): Promise<void> {
+  const folder = resolve(path);
+  const above = dirname(folder);
+  // Who may not read the folder above has hardly made this one.
+  if ((await files.stat(folder))?.folder) return files.syncFolder(above).catch(unless(["EACCES"], undefined));
+  await makeNamed(above, files);
+  await files.makeFolder(folder);
+  await files.syncFolder(above);
 }
 
 /** Whether an error means that there is no room: the disk, or our quota on it. */

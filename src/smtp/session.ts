@@ -82,7 +82,7 @@ export type ServerEvent =
   | { readonly type: "rcpt"; readonly to: Address; readonly parameters: RcptParameters }
   /** * DATA or the first BDAT, with at least one recipient. proceed() lets the body come; reply() refuses it. */
   | { readonly type: "body"; readonly by: "DATA" | "BDAT" }
-  /** Canonical octets of the body: CRLF, dots taken off. Valid for good; do not change them. */
+  /** Canonical octets of the body: CRLF, dots taken off. Valid until a draft has them; do not change them. */
   | { readonly type: "octets"; readonly bytes: Uint8Array }
   /** The body is whole. Its final reply is owed from now on: settle(token, …) when it is safe. The next transaction may begin before. */
   | { readonly type: "complete"; readonly token: BodyToken }

@@ -2,7 +2,7 @@
 // "worker" for programs that serve: the database never stalls their sockets. "here" for tests and single acts.
 import { dirname, resolve } from "node:path";
 import type { Clock } from "../platform/clock.ts";
-import type { Files } from "../platform/files.ts";
+import { type Files, makeNamed } from "../platform/files.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
 import { type OpenDatabase, openDatabase } from "../platform/sqlite.ts";
@@ -99,25 +99,17 @@ async function openShared({ path, ...options }: SpoolOptions): Promise<EmbeddedS
 
 /**
  * The file exists, empty and private, before SQLite sees it: its -wal and -shm take their mode from it. Its name is durable,
- * and so are those of the folders that had to be made for it: without them a power cut would take the whole spool.
+ * and so is its folder's, whoever made them: without them a power cut would take the whole spool.
  */
 async function prepare(path: string, files: Files): Promise<void> {
   const folder = resolve(dirname(path));
-  const top = await files.makeFolder(folder);
-  if (top !== undefined) await syncNames(folder, top, files);
-  if ((await files.stat(path)) !== undefined) return;
+  await makeNamed(folder, files);
   try {
-    await (await files.create(path)).close();
-    await files.syncFolder(folder);
+    if ((await files.stat(path)) === undefined) await (await files.create(path)).close();
   } catch (error) {
     if ((await files.stat(path)) === undefined) throw error;
   }
-}
-
-/** Of a folder and of those above it, up to the topmost that was made. */
-async function syncNames(folder: string, top: string, files: Files): Promise<void> {
-  for (let made = folder; made.length >= top.length; made = dirname(made))
-    await files.syncFolder(dirname(made));
+  await files.syncFolder(folder);
 }
 
 async function connect(

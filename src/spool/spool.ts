@@ -109,7 +109,10 @@ export type Committed =
 export interface Draft {
   /** The ids that the entries will have, one a posting. */
   readonly ids: readonly MessageId[];
-  /** Adds canonical octets, which are not to be changed afterwards. Awaiting it is the back-pressure; undefined: go on at once. */
+  /**
+   * Adds canonical octets, which are not to be changed afterwards. A whole piece that the network lent (platform/memory) is
+   * the draft's own: its memory goes once it is written. Awaiting it is the back-pressure; undefined: go on at once.
+   */
   write(bytes: Uint8Array): Promise<void> | undefined;
   /** What was written so far, to look at before commit(); the pieces are not to be changed. @throws what the disk said */
   content(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;

@@ -242,6 +242,7 @@ describe("the admin interface", () => {
     assert.deepEqual(stats.lanes, [
       { ...HOME, entries: 1, octets: 44, oldest: iso(START), held: 0, leased: 0 },
     ]);
+    assert.deepEqual(stats.nodes, [], "an embedded spool has none");
     assert.deepEqual(stats.totals, { accepted: 1, octets: 44 });
     const { items } = await read<Page<{ counts: object }>>("/api/v1/stats/series?hours=1&bucket=15m");
     assert.deepEqual(

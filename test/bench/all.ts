@@ -14,6 +14,7 @@ const contests = {
   tls: "intake under STARTTLS, and waits",
   idle: "silent sessions, and the start",
   queue: "a long queue",
+  nodes: "one, two and three nodes on PostgreSQL beside the embedded spool",
   growth: "cost by how many are held, and by customers",
 } as const;
 

@@ -160,6 +160,7 @@ export class Tree implements Omit<Files, "create" | "read" | "stat" | "free"> {
   }
 
   #folder(path: string): Folder | undefined {
+    if (relative(this.root, path).startsWith("..")) return undefined;
     let folder = this.#top;
     for (const name of this.#names(path)) {
       const next = folder.now.get(name);

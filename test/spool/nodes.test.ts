@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, it } from "node:test";
+import type { StatsJson } from "../../src/admin/schema.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { systemFiles } from "../../src/platform/files.ts";
 import { silent } from "../../src/platform/log.ts";
@@ -12,6 +13,7 @@ import type { Change } from "../../src/spool/records.ts";
 import type { Claim, Held, Lane, Settlement } from "../../src/spool/spool.ts";
 import { damage, verify } from "../../src/spool/verify.ts";
 import { reply } from "../../src/wire/reply.ts";
+import { openAdmin } from "../admin/support.ts";
 import { cutterTo } from "../support/cutter.ts";
 import { type Postgresql, startPostgresql, withPostgresql } from "../support/postgresql.ts";
 import { freePort } from "../support/processes.ts";
@@ -243,6 +245,10 @@ describe("nodes of one shared spool", withPostgresql(), () => {
       ],
     );
     assert.equal(nodes.filter(({ self }) => self).length, 1);
+    const admin = await openAdmin({ spool: a });
+    assert.equal((await admin.read<StatsJson>("/api/v1/stats")).nodes.length, 2);
+    assert.equal((await admin.read<{ entries: number }>("/api/v1/stats")).entries, 0);
+    await admin.close();
     await server.sql(`UPDATE ${schema()}.node SET seen = now() - interval '2 minutes'`);
     assert.deepEqual(
       (await b.records.nodes()).map(({ alive }) => alive),

@@ -21,6 +21,14 @@ export function withPostgresql(): { readonly skip: string | false } {
   return { skip: "not installed: postgresql" };
 }
 
+/** The same for what takes many processes: on Bun, the production runtime, alone. */
+export function withPostgresqlOnBun(): { readonly skip: string | false } {
+  const { skip } = withPostgresql();
+  return {
+    skip: skip || ("Deno" in globalThis && "many processes are tried by Bun, the production runtime"),
+  };
+}
+
 export interface Postgresql {
   /** The address of a schema that was not there before. */
   spool(): string;
@@ -39,12 +47,12 @@ export interface Postgresql {
 
 let schemas = 0;
 
-/** @param options port of loopback beside the socket; durable: it syncs as in earnest */
+/** @param options port of loopback beside the socket; durable: it syncs as in earnest, which a killed one need not have done */
 export async function startPostgresql(
   options: { readonly port?: number; readonly durable?: boolean } = {},
 ): Promise<Postgresql> {
   const bin = programs ?? "";
-  const folder = await mkdtemp("/tmp/odmr-pg-");
+  const folder = await mkdtemp(`${options.durable === true ? "/var" : ""}/tmp/odmr-pg-`);
   const data = join(folder, "data");
   await mkdir(data);
   const as = await unprivileged(folder, data);

@@ -117,6 +117,7 @@ export interface RelayFacts {
   readonly messageSize?: string;
   /** From one address at once. */
   readonly sessions?: number;
+  readonly spool?: string;
 }
 
 const INTAKE = '{ service: intake, address: "127.0.0.1:0" }';
@@ -130,12 +131,13 @@ export async function relayOf(world: World, facts: RelayFacts = {}, name = "rela
     tls,
     messageSize = "50MiB",
     sessions = 20,
+    spool = `${name}/spool.db`,
   } = facts;
   await world.file("home.secret", "open sesame\n");
   return world.file(
     `${name}.yaml`,
     `hostname: relay.example.net
-spool: ${name}/spool.db
+spool: "${spool}"
 ${tls === undefined ? "" : `tls: ${tls}\n`}serve:
   listen:
 ${listen.map((door) => `    - ${door}\n`).join("")}  limits: { messageSize: ${messageSize}, perAddress: ${sessions} }

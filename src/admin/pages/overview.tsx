@@ -7,6 +7,7 @@ import { Chart } from "./chart.tsx";
 import { rhythmsOf } from "./customers.tsx";
 import { EventLine } from "./events.tsx";
 import { Page, type View } from "./layout.tsx";
+import { Nodes } from "./nodes.tsx";
 import { Empty, percent, Share, Since, Table } from "./parts.tsx";
 import { Running } from "./turns.tsx";
 import { DAY, many, number, size, span } from "./words.ts";
@@ -47,6 +48,7 @@ export async function overview(desk: Desk, view: View) {
               <h2 id="hops">Waiting, by next hop</h2>
               <Hops lanes={stats.lanes} customers={customers} now={view.now} />
             </section>
+            <Nodes nodes={stats.nodes} now={view.now} />
           </div>
           <section class="card" aria-labelledby="last">
             <h2 id="last">What happened last</h2>

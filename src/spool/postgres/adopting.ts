@@ -6,10 +6,10 @@ import type { MessageId } from "../spool.ts";
 import { code } from "../states.ts";
 import type { AdoptedMail, Input } from "../store.ts";
 import { put } from "./actions.ts";
-import { domainOf, insertBodies, insertMessages, insertRecipients } from "./intake.ts";
+import { bodyColumns, domainOf, insertBodies, insertMessages, insertRecipients } from "./intake.ts";
 import { keepLedger } from "./ledger.ts";
 import { allThere } from "./pieces.ts";
-import { base64, list, rows } from "./rows.ts";
+import { list, Octets, rows } from "./rows.ts";
 import { addHoldRules } from "./rules.ts";
 import { HERE, type Transaction } from "./transaction.ts";
 import { drop, type Work } from "./work.ts";
@@ -74,6 +74,7 @@ async function insert(
   const next = (): number => numbers[used++] ?? 0;
   const [bodies, messages, recipients, unused]: [object[], object[], object[], string[]] = [[], [], [], []];
   const inPieces: { readonly name: string; readonly octets: number }[] = [];
+  const octets = new Octets();
   const made: Made[] = [];
   for (const { body, entries } of mail) {
     const fresh = entries.filter(({ id }) => !known.has(id));
@@ -85,7 +86,7 @@ async function insert(
       bodies.push({
         seq: row,
         uses: fresh.filter(({ gone }) => gone === undefined).length,
-        ...columns(body),
+        ...bodyColumns(body, octets),
       });
     for (const entry of fresh) {
       const seq = next();
@@ -100,17 +101,12 @@ async function insert(
   }
   await Promise.all([
     allThere(db, inPieces),
-    db.all(insertBodies, rows(bodies)),
+    db.all(insertBodies, rows(bodies), octets.all),
     db.all(insertMessages, rows(messages)),
     db.all(insertRecipients, rows(recipients)),
     db.all("DELETE FROM piece WHERE name = ANY($1::text::text[])", list(unused)),
   ]);
   return made;
-}
-
-function columns({ octets, sha256, content }: NonNullable<AdoptedMail["body"]>) {
-  const where = "file" in content ? { name: content.file } : { bytes: base64(content.bytes) };
-  return { octets, sha256: base64(sha256), ...where };
 }
 
 function messageColumns(entry: KeptEntry) {

@@ -10,7 +10,7 @@ import { fresh, noteLikeness } from "./doubles.ts";
 import { enter, unheard } from "./ledger.ts";
 import { pay } from "./notices.ts";
 import { allThere } from "./pieces.ts";
-import { base64, clean, rows } from "./rows.ts";
+import { base64, clean, Octets, rows } from "./rows.ts";
 import { rulesOf } from "./rules.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Mark, Work } from "./work.ts";
@@ -102,12 +102,13 @@ async function stow(db: Transaction, stowed: readonly Stowed[], work: Work): Pro
   let used = 0;
   const next = (): number => numbers[used++] ?? 0;
   const bodies: object[] = [];
+  const octets = new Octets();
   const messages: object[] = [];
   const recipients: object[] = [];
   const likenesses: Parameters<typeof noteLikeness>[1] = [];
   for (const { input, postings } of stowed) {
     const body = next();
-    bodies.push({ seq: body, uses: postings.length, ...bodyColumns(input) });
+    bodies.push({ seq: body, uses: postings.length, ...bodyColumns(input, octets) });
     for (const posting of postings) {
       const seq = next();
       const lane = db.laneOf(posting.lane) ?? 0;
@@ -125,7 +126,7 @@ async function stow(db: Transaction, stowed: readonly Stowed[], work: Work): Pro
     }
   }
   await Promise.all([
-    db.all(insertBodies, rows(bodies)),
+    db.all(insertBodies, rows(bodies), octets.all),
     db.all(insertMessages, rows(messages)),
     db.all(insertRecipients, rows(recipients)),
     noteLikeness(db, likenesses),
@@ -135,12 +136,14 @@ async function stow(db: Transaction, stowed: readonly Stowed[], work: Work): Pro
 const held = (rules: readonly Rule[], { mail }: Acceptation, posting: PostedEntry, to: Address) =>
   ruleFor(rules, mail.from, posting, to);
 
-function bodyColumns({ octets, sha256, content }: Acceptation) {
+/** @param small where the octets go that lie in the row */
+export function bodyColumns(
+  { octets, sha256, content }: Pick<Acceptation, "octets" | "sha256" | "content">,
+  small: Octets,
+) {
   return {
     ...{ octets, sha256: base64(sha256) },
-    ...("file" in content
-      ? { name: content.file, bytes: null }
-      : { name: null, bytes: base64(content.bytes) }),
+    ...("file" in content ? { name: content.file } : small.add(content.bytes)),
   };
 }
 
@@ -182,9 +185,10 @@ export function domainOf(address: string): string {
 }
 
 export const insertBodies = `INSERT INTO body (seq, uses, octets, sha256, name, bytes)
-  SELECT seq, uses, octets, decode(sha256, 'base64'), name, decode(bytes, 'base64')
+  SELECT seq, uses, octets, decode(sha256, 'base64'), name,
+    CASE WHEN at IS NOT NULL THEN substring($2::bytea FROM at + 1 FOR length) END
   FROM json_to_recordset($1::text::json)
-    AS x(seq bigint, uses int, octets bigint, sha256 text, name text, bytes text)`;
+    AS x(seq bigint, uses int, octets bigint, sha256 text, name text, at int, length int)`;
 
 export const insertMessages = `INSERT INTO message (seq, id, lane, body, here, gone, size, arrived, expires, sender,
     subject, protocol, peer, auth, mime, smtputf8, ret, envid, trace)

@@ -2,7 +2,7 @@
 // The database keeps no NUL and no half of a surrogate pair: both become U+FFFD here, or they would take a whole group down.
 
 /** What a statement may be given. */
-export type Value = string | number | boolean | null;
+export type Value = string | number | boolean | null | Uint8Array;
 
 /** Rows for json_to_recordset(). */
 export function rows(items: readonly object[]): string {
@@ -23,6 +23,24 @@ export function list(items: Iterable<string | number>): string {
     typeof item === "number" ? String(item) : `"${clean(item).replace(/["\\]/g, "\\$&")}"`,
   );
   return `{${shown.join(",")}}`;
+}
+
+/** The octets of several rows as one value, from which each takes its own: text of them would be read character by character. */
+export class Octets {
+  readonly #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  /** Where these octets will be. */
+  add(bytes: Uint8Array): { readonly at: number; readonly length: number } {
+    const at = this.#length;
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+    return { at, length: bytes.length };
+  }
+
+  get all(): Uint8Array {
+    return Buffer.concat(this.#pieces, this.#length);
+  }
 }
 
 /** For decode(…, 'base64'). */

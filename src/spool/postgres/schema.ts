@@ -31,7 +31,8 @@ CREATE INDEX lane_count_changed ON lane_count (changed);
 -- Octets, once for all entries of one acceptance: uses counts those still here and notices that are owed. Small ones lie in
 -- the row, large ones in pieces under a name; pieces are written before, without waiting for the disk, which the commit does.
 CREATE TABLE body (
-  seq BIGINT PRIMARY KEY, uses INTEGER NOT NULL, octets BIGINT NOT NULL, sha256 BYTEA NOT NULL, name TEXT, bytes BYTEA);
+  seq BIGINT PRIMARY KEY, uses INTEGER NOT NULL, octets BIGINT NOT NULL, sha256 BYTEA NOT NULL, name TEXT, bytes BYTEA)
+  WITH (toast_tuple_target = 8160); -- most mail lies in one page, not in pieces of 2 KB behind an index
 ALTER TABLE body ALTER bytes SET STORAGE EXTERNAL;
 CREATE UNIQUE INDEX body_name ON body (name) WHERE name IS NOT NULL;
 CREATE TABLE piece (name TEXT NOT NULL, n INTEGER NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (name, n));
