@@ -12,6 +12,7 @@ import { makePlace, type Place } from "../cmd/demo/place.ts";
 import { send } from "../cmd/demo/send.ts";
 import { parseConfig } from "../src/config/load.ts";
 import { inFolder } from "./support/cli.ts";
+import { joined } from "./support/page.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -48,22 +49,6 @@ function here(text: string, place: Place): string {
 }
 
 type Part = Readonly<Record<string, unknown>>;
-
-/** A part laid over a whole, key by key; the first account keeps what the part does not say. */
-function joined(whole: unknown, part: unknown): unknown {
-  if (part === undefined) return whole;
-  if (
-    Array.isArray(whole) &&
-    Array.isArray(part) &&
-    part.some((each) => typeof each === "object" && "name" in each)
-  )
-    return [joined(whole[0], part[0]), ...part.slice(1)];
-  if (typeof whole !== "object" || typeof part !== "object" || Array.isArray(part)) return part;
-  const keys = new Set([...Object.keys(whole ?? {}), ...Object.keys(part ?? {})]);
-  return Object.fromEntries(
-    [...keys].map((key) => [key, joined((whole as Part)?.[key], (part as Part)[key])]),
-  );
-}
 
 const shell = promisify(execFile);
 

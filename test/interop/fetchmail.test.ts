@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { certs } from "../support/certs.ts";
 import type { Ended } from "../support/cli.ts";
 import { letters, post } from "../support/letters.ts";
+import { blockOf } from "../support/page.ts";
 import { onlyPostfixChanged, withPostfix } from "../support/postfix.ts";
 import { inOpenFolder, run, withServers } from "../support/processes.ts";
 import { PASSWORD, withServe } from "../support/served.ts";
@@ -73,10 +74,16 @@ interface Poll {
 }
 
 async function fetchmail({ folder, from, to, domain, words = "", password }: Poll): Promise<Ended> {
-  const poll = `poll 127.0.0.1 with proto ODMR port ${from} user "home" password "${password ?? PASSWORD}"`;
   const rc = `${domain}.fetchmailrc`;
-  const rest = `fetchdomains ${domain} smtphost "127.0.0.1/${to}" ${words}`;
-  await writeFile(join(folder, rc), `${poll} ${rest}\n`, { mode: 0o600 });
+  // What the page says, for this computer.
+  const poll = blockOf("migration", "fetchmailrc", words === "" ? "" : "ssl")
+    .text.replace("relay.example.net", "127.0.0.1")
+    .replace(/port \d+/, `port ${from}`)
+    .replace('password "secret"', `password "${password ?? PASSWORD}"`)
+    .replace("example.org", domain)
+    .replace("127.0.0.1/25", `127.0.0.1/${to}`)
+    .replace("ssl sslcertck", words);
+  await writeFile(join(folder, rc), poll, { mode: 0o600 });
   const args = ["-f", rc, "--pidfile", join(folder, `${domain}.pid`), "-v", "--nosyslog"];
   return run("fetchmail", args, { cwd: folder, env: { FETCHMAILHOME: folder, HOME: folder } });
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { commandLine } from "../support/cli.ts";
 import { byRecipient, changed, letters, post } from "../support/letters.ts";
+import { blockOf, postfixSettings } from "../support/page.ts";
 import { withPostfix } from "../support/postfix.ts";
 import { eventually, freePort, inOpenFolder, start, withServers } from "../support/processes.ts";
 import { withServe } from "../support/served.ts";
@@ -33,7 +34,9 @@ describe("Postfix at home", withServers("postfix"), () => {
         const daemon = start(program, args);
         try {
           await daemon.until(() => daemon.said.stderr.includes('"service":"outgoing"'));
-          const settings = { relayhost: `[127.0.0.1]:${door}`, smtp_line_length_limit: "0" };
+          const shown = postfixSettings(blockOf("postfix", "ini", "main.cf: at home"));
+          assert.equal(shown.relayhost, "[127.0.0.1]:2525");
+          const settings = { ...shown, mydestination: "", relayhost: `[127.0.0.1]:${door}` };
           await withPostfix(folder, { domains: [], settings }, async (postfix) => {
             const sent = await letters(["neighbour.test"], MANY);
             await post(postfix.port, sent);
