@@ -13,7 +13,7 @@ import { patientOf } from "./doctor/system.ts";
 import { checksOf } from "./doctor/table.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag } from "./flags.ts";
 import { logOf } from "./log.ts";
-import { Lines } from "./queue/out.ts";
+import { Lines, written } from "./queue/out.ts";
 import { type Screen, screenOf } from "./table.ts";
 
 interface DoctorFlags extends CommonFlags {
@@ -45,6 +45,8 @@ export const doctorCommand = buildCommand<DoctorFlags, [], Context>({
     await tell.end();
     const status = statusFor(all);
     this.process.exitCode = status;
+    await flushed(stdout);
+    // What was given up on may go on in its thread, or on its line.
     setTimeout(() => process.exit(status), LEAVE).unref();
     await close();
   },
@@ -127,6 +129,12 @@ interface Out {
   readonly write: (text: string) => unknown;
 }
 
+/** Resolves when the reader has all of it. */
+async function flushed(stdout: object): Promise<void> {
+  if (!("once" in stdout)) return;
+  await new Promise((resolve) => (stdout as NodeJS.WriteStream).write("", resolve));
+}
+
 interface Telling {
   finding(finding: Finding): Promise<void>;
   end(): Promise<void>;
@@ -147,19 +155,19 @@ function asLines(lines: Lines): Telling {
 function asSections(stdout: Out, screen: Screen): Telling {
   const all: Finding[] = [];
   let group: Finding[] = [];
-  const flush = (): void => {
-    if (group.length > 0) stdout.write(`${section(group, screen)}\n`);
+  const flush = async (): Promise<void> => {
+    if (group.length > 0) await written(stdout, `${section(group, screen)}\n`);
     group = [];
   };
   return {
     finding: async (finding) => {
-      if (group[0]?.group !== finding.group) flush();
+      if (group[0]?.group !== finding.group) await flush();
       group.push(finding);
       all.push(finding);
     },
     end: async () => {
-      flush();
-      stdout.write(summary(all));
+      await flush();
+      await written(stdout, summary(all));
     },
   };
 }

@@ -7,7 +7,7 @@ import { Questions } from "../../src/checks/questions.ts";
 import type { Lookup } from "../../src/platform/lookup.ts";
 import { status } from "../exit.ts";
 import { type Check, fail, ok, row, type Verdict, warn } from "./check.ts";
-import { addressesOf } from "./names.ts";
+import { addressesOf, reverseOf } from "./names.ts";
 import { accountsOf, customersOf, type Patient } from "./patient.ts";
 
 export const senderChecks: readonly Check[] = [
@@ -55,6 +55,24 @@ export const senderChecks: readonly Check[] = [
         if (records.length > 0) return dmarcVerdict(records, name);
       }
       return dmarcVerdict([], domain);
+    },
+  }),
+  row({
+    check: "blocklist",
+    group: "dns",
+    exit: status.config,
+    subjects: ({ config }) =>
+      config.serve?.outbound?.mx === true
+        ? (config.serve.checks?.blocklists ?? []).filter(({ weight }) => weight > 0)
+        : [],
+    name: ({ zone }) => zone,
+    look: async ({ zone }, { lookup, config }) => {
+      const addresses = await addressesOf(config.hostname, lookup);
+      const asked = addresses.map(async (address) => ({
+        address,
+        answers: await lookup.ask(`${reverseOf(address).replace(/\.(in-addr|ip6)\.arpa$/, "")}.${zone}`, "A"),
+      }));
+      return listedVerdict(await Promise.all(asked), zone);
     },
   }),
 ];
@@ -206,4 +224,26 @@ export function dmarcVerdict(records: readonly string[], at: string): Verdict {
   if (policy === undefined || !["none", "quarantine", "reject"].includes(policy))
     return fail(`a DMARC policy without a p that is understood: ${record}`, write);
   return ok(`p=${policy}, at ${at}${policy === "none" ? ": it is only watched" : ""}`);
+}
+
+export interface Listing {
+  readonly address: string;
+  readonly answers: readonly string[];
+}
+
+/** RFC 5782 §2.1; by 127.255.255.x lists say that they refuse the question. */
+export function listedVerdict(asked: readonly Listing[], zone: string): Verdict {
+  const answers = asked.flatMap((each) => each.answers);
+  const listed = asked.filter((each) => each.answers.some((answer) => /^127\.(?!255\.255\.)/.test(answer)));
+  if (listed.length > 0)
+    return fail(
+      `${listed.map(({ address }) => address).join(", ")} is listed: others refuse its mail`,
+      `ask ${zone} why, and what takes it off`,
+    );
+  return answers.length > 0
+    ? warn(
+        `it refuses to answer (${answers.join(", ")})`,
+        "ask it through a resolver of your own, with --dns",
+      )
+    : ok("we are not on it");
 }

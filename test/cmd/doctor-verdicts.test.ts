@@ -22,7 +22,7 @@ import { type Door, listenerVerdict, shownVerdict } from "../../cmd/doctor/liste
 import { hostVerdict, mxVerdict, reverseOf, reverseVerdict } from "../../cmd/doctor/names.ts";
 import { relayVerdict } from "../../cmd/doctor/openrelay.ts";
 import { providerVerdict, smarthostVerdict } from "../../cmd/doctor/peers.ts";
-import { dkimVerdict, dmarcVerdict, spfVerdict } from "../../cmd/doctor/sender.ts";
+import { dkimVerdict, dmarcVerdict, listedVerdict, spfVerdict } from "../../cmd/doctor/sender.ts";
 import { fileSystemVerdict, spaceVerdict, syncVerdict } from "../../cmd/doctor/spool.ts";
 import { policyVerdict, recordVerdict, tlsaVerdict } from "../../cmd/doctor/transport.ts";
 import { turnVerdict } from "../../cmd/doctor/turns.ts";
@@ -259,6 +259,12 @@ describe("what DNS says of mail that we send", () => {
     assert.equal(dkimVerdict([`p=${p(key).replace(/.{60}/g, "$& ")}`], key).status, "ok");
     assert.equal(dkimVerdict([], key).mend, `make the TXT record "v=DKIM1; k=rsa; p=${p(key)}"`);
   });
+  const listing = (...answers: string[]) => [{ address: "192.0.2.7", answers }];
+  verdicts("blocklists", () => ({
+    "ok: we are not on it": listedVerdict(listing(), "list.test"),
+    "fail: 192.0.2.7 is listed: others refuse its mail": listedVerdict(listing("127.0.0.2"), "list.test"),
+    "warn: it refuses to answer (127.255.255.254)": listedVerdict(listing("127.255.255.254"), "list.test"),
+  }));
   verdicts("DMARC", () => ({
     "ok: p=reject, at x.test": dmarcVerdict(["v=DMARC1; p=reject; rua=mailto:a@x.test"], "x.test"),
     "ok: p=none, at x.test: it is only watched": dmarcVerdict(["v=DMARC1;p=none"], "x.test"),

@@ -8,7 +8,10 @@ import { z } from "zod";
 import { type Check, examine, fail, groups, ok, row, statusFor } from "../../cmd/doctor/check.ts";
 import { relaying } from "../../cmd/doctor/openrelay.ts";
 import type { Patient } from "../../cmd/doctor/patient.ts";
+import { patientOf } from "../../cmd/doctor/system.ts";
+import { checksOf } from "../../cmd/doctor/table.ts";
 import { main } from "../../cmd/odmr.ts";
+import { readConfig } from "../../src/config/load.ts";
 import { ConnectionError } from "../../src/net/connection.ts";
 import { NameTrouble } from "../../src/platform/dns.ts";
 import { openDatabase } from "../../src/platform/sqlite.ts";
@@ -17,7 +20,7 @@ import { manualClock } from "../support/clock.ts";
 import { withNameServer } from "../support/nameserver.ts";
 import { pipe } from "../support/pipe.ts";
 import { withServe } from "../support/served.ts";
-import type { Zone } from "../support/zone.ts";
+import { txt, type Zone } from "../support/zone.ts";
 
 /** A line of `odmr doctor --json`: these names and words are kept. */
 const finding = z.strictObject({
@@ -47,7 +50,10 @@ const withHouse = (zone: Zone, use: (house: House) => Promise<void>): Promise<vo
     withNameServer(zone, (server) =>
       withServe(
         folder,
-        { listen: [{ service: "odmr" }], domains: ["example.org"] },
+        {
+          listen: [{ service: "odmr" }, { service: "lmtp", address: `unix:${folder}/lmtp.sock` }],
+          domains: ["example.org"],
+        },
         ({ ports: [port = 0] }) => use({ folder, port, server }),
       ),
     ),
@@ -65,17 +71,19 @@ async function settle(
     user: "home",
     password: { file: "home.secret" },
     domains: ["example.org"],
+    smarthost: { at: `smtp://home@127.0.0.1:${port}`, tls: "none", password: { file: "home.secret" } },
     deliver: [
       { match: "sales@example.org", to: 'command:["sh","-c","cat"]' },
+      { match: "old@example.org", to: "mbox:mail/old" },
+      { match: "ann@example.org", to: "lmtp:LMTP" },
       { match: "*", to: "maildir:mail/{domain}/{local}" },
     ],
     ...given,
   };
   const file = join(folder, "house.yaml");
-  await writeFile(
-    file,
-    JSON.stringify({ hostname: "house.test", spool: "house.db", pull: { accounts: [account] } }),
-  );
+  const pull = { accounts: [account], outgoing: { via: "vps" } };
+  const text = JSON.stringify({ hostname: "house.test", spool: "house.db", pull });
+  await writeFile(file, text.replace("lmtp:LMTP", `lmtp:${folder}/lmtp.sock`));
   return file;
 }
 
@@ -88,10 +96,12 @@ async function told({ stdout }: Ended, { folder, port }: Pick<House, "folder" | 
     .replace(/ +/g, " ");
 }
 
-const zone = {
+const zone: Zone = {
   "example.org MX": [{ priority: 10, exchange: "mx.test" }],
   "mx.test A": ["127.0.0.1"],
-} as const;
+  "example.org TXT": txt("v=spf1 include:smarthost.test -all"),
+  "_dmarc.example.org TXT": txt("v=DMARC1; p=none"),
+};
 
 /** Of this very machine and its disk, and therefore not in what is expected here. */
 const ONLY = ["--only", "config,files,certificate,dns,listeners,turns,peers,targets,clock"];
@@ -105,7 +115,11 @@ describe("odmr doctor", () => {
       assert.deepEqual((await odmr(["pull", "--config", file, "--log-level", "error"])).status, 0);
       const before = await snapshot(folder);
       const ended = await odmr(["doctor", "--config", file, "--dns", server, ...ONLY]);
-      assert.deepEqual({ status: ended.status, stderr: ended.stderr }, { status: 0, stderr: "" });
+      assert.deepEqual(
+        { status: ended.status, stderr: ended.stderr },
+        { status: 0, stderr: "" },
+        ended.stdout,
+      );
       assert.equal(
         (await told(ended, house)).replace(/last \d+s ago/, "last 0s ago"),
         `config
@@ -118,22 +132,27 @@ files
 
 dns
  ✓ mx example.org 10 mx.test
+ ✓ spf example.org v=spf1 include:smarthost.test -all; whether the smarthost is among them cannot be known here
+ ✓ dmarc example.org p=none, at example.org: it is only watched
 
 turns
  ✓ last-call vps last 0s ago
 
 peers
  ✓ provider vps (127.0.0.1:366) it takes our call; in the clear
+ ✓ smarthost 127.0.0.1:366 it takes our call; in the clear
 
 targets
  ✓ target command:["sh","-c","cat"] it can be run
+ ✓ target mbox:mail/old it can be written to
+ ✓ target lmtp:lmtp.sock it answers
  ✓ target maildir:mail/{domain}/{local} it can be written to
 
 clock
  - clock this machine nothing was named to compare it with
  → --ntp SERVER asks a time server
 
-9 fine, 0 to look at, 0 to mend, 1 not looked at
+14 fine, 0 to look at, 0 to mend, 1 not looked at
 `,
       );
       const spool = await odmr(["doctor", "--config", file, "--only", "spool", "--bodies", "--json"]);
@@ -153,6 +172,7 @@ clock
       await writeFile(join(folder, "blocked"), "");
       const file = await settle(house, {
         password: { file: "wrong.secret" },
+        smarthost: undefined,
         deliver: [
           { match: "a@example.org", to: "lmtp:nobody.sock" },
           { match: "b@example.org", to: "maildir:blocked/{local}" },
@@ -177,6 +197,10 @@ files
 dns
  ✗ mx example.org its mail goes to 5 elsewhere.test, and not to 127.0.0.1
  → make an MX record with a name whose address is 127.0.0.1
+ ✗ spf example.org it has no SPF record
+ → make the TXT record "v=spf1 ip4:127.0.0.1 -all"
+ ! dmarc example.org it has no DMARC policy; large receivers ask for one
+ → make the TXT record "v=DMARC1; p=none" at _dmarc.example.org
 
 turns
  - last-call vps no spool there yet
@@ -199,7 +223,7 @@ clock
  - clock this machine nothing was named to compare it with
  → --ntp SERVER asks a time server
 
-2 fine, 1 to look at, 6 to mend, 3 not looked at
+2 fine, 2 to look at, 7 to mend, 3 not looked at
 `,
       );
     }));
@@ -228,22 +252,26 @@ clock
       db.exec("CREATE TABLE other (x)");
       db.close();
       const before = await snapshot(folder);
-      const ended = await odmr(["doctor", "--config", file, "--json", "--only", "spool"]);
-      const found = findingsIn(ended).find(({ check }) => check === "spool");
-      assert.match(
-        `${found?.status}: ${found?.detail}`,
-        /^fail: .*house\.db is a database, and no spool of odmr$/,
-      );
+      const asked = { file, dns: [], ntp: undefined, bodies: false, log: { log: () => {} } };
+      const { patient, close } = patientOf(await readConfig(file), asked);
+      const found: string[] = [];
+      for await (const { finding: each } of examine(checksOf(["spool"]), patient))
+        if (each.check === "spool") found.push(`${each.status}: ${each.detail}`);
+      await close();
+      assert.deepEqual(found, [`fail: ${join(folder, "house.db")} is a database, and no spool of odmr`]);
       assert.deepEqual(await snapshot(folder), before);
     }));
 
   it("has one finding for a configuration that cannot be read", () =>
     inFolder(async (folder) => {
       await writeFile(join(folder, "odmr.yaml"), "hostname: x.test\nspool: s.db\nspol: y\n");
-      const ended = await odmr(["doctor", "--json"], { cwd: folder });
-      assert.equal(ended.status, 78);
+      const said: string[] = [];
+      const stdout = { write: (text: string) => said.push(text) };
+      const argv = ["doctor", "--json", "--config", join(folder, "odmr.yaml")];
+      assert.equal(await main(argv, "odmr", { stdout, stderr: silent }), 78);
+      const found = findingsIn({ status: 78, stdout: said.join(""), stderr: "" });
       assert.deepEqual(
-        findingsIn(ended).map(({ check, status }) => [check, status]),
+        found.map(({ check, status }) => [check, status]),
         [["configuration", "fail"]],
       );
     }));
