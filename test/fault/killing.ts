@@ -38,7 +38,7 @@ export interface Rounds {
 }
 
 /** Messages by their senders: those that were answered 250, and those whose answer never came. */
-interface Post {
+export interface Post {
   readonly taken: Map<string, string>;
   readonly unknown: Map<string, string>;
   next: number;
@@ -47,7 +47,7 @@ interface Post {
 /** Small ones, and now and then one that becomes a file of the spool. */
 function bodyOf(n: number): string {
   const line = `${n} ${"x".repeat(60)}\r\n`;
-  return `Subject: ${n}\r\n\r\n${line.repeat(n % 10 === 0 ? 2_000 : 1 + (n % 7))}`;
+  return `Subject: ${n}\r\n\r\n${line.repeat(n % 10 === 0 ? 2_200 : 1 + (n % 7))}`;
 }
 
 async function intakeLine(port: number): Promise<Delivery> {
@@ -58,7 +58,7 @@ async function intakeLine(port: number): Promise<Delivery> {
 }
 
 /** Sends until the line breaks or `most` have gone, and notes what was answered. */
-async function load(port: number, post: Post, most: number): Promise<void> {
+export async function load(port: number, post: Post, most: number): Promise<void> {
   try {
     const delivery = await intakeLine(port);
     for (let i = 0; i < most; i++) {
