@@ -1,5 +1,6 @@
 /** One errand for an account: calls until its mail is here, in as many turns as its domains and a bad line ask for. */
 import type { Records } from "../spool/records.ts";
+import { domainLists } from "../wire/domain.ts";
 import { type Account, type Caller, call } from "./call.ts";
 import { CallError, type Taken } from "./callerror.ts";
 
@@ -69,16 +70,5 @@ const add = (a: Taken, b: Taken): Taken => ({
 });
 
 /** The domains in lists that each fit a command line; one empty list for "all". */
-export function lists(domains: readonly string[]): readonly (readonly string[])[] {
-  const all: string[][] = [[]];
-  let length = 0;
-  for (const domain of domains) {
-    if (length > 0 && length + 1 + domain.length > LIST_AT_MOST) {
-      all.push([]);
-      length = 0;
-    }
-    all.at(-1)!.push(domain);
-    length += domain.length + 1;
-  }
-  return all;
-}
+export const lists = (domains: readonly string[]): readonly (readonly string[])[] =>
+  domainLists(domains, LIST_AT_MOST);

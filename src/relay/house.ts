@@ -107,6 +107,7 @@ export async function takeIn(house: House, connection: Connection): Promise<Visi
       case "atrn":
       case "etrn":
       case "wait":
+      case "pair":
         // The table of rules.ts shuts these after the turn.
         return session.reply(reply(502, "5.5.1", "Command not available here"));
       case "again":

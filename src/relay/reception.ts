@@ -14,6 +14,7 @@ import { Acceptor, type Speaker } from "./accept.ts";
 import { decideTurn, type Turn } from "./atrn.ts";
 import { relayDoor } from "./doors.ts";
 import { startDelivery } from "./etrn.ts";
+import { receivePair } from "./pairing.ts";
 import type { DoorSettings, Relay } from "./relay.ts";
 import { drain } from "./turn.ts";
 import { awaitMail } from "./wait.ts";
@@ -200,6 +201,7 @@ class Reception {
       ledger: this.#door.service === "odmr",
       known,
       etrn: this.#door.service === "odmr" && [...book.customers].some(({ etrn }) => etrn !== undefined),
+      pair: this.#door.service === "odmr" && this.#relay.pairing !== undefined,
       ...(book.wait !== undefined &&
         this.#door.service === "odmr" && { wait: Math.floor(book.wait / 1_000) }),
     };
@@ -253,6 +255,8 @@ class Reception {
         return this.#session.reply(answers.notHere);
       case "wait":
         return this.#wait(event.domains, event.size);
+      case "pair":
+        return this.#pair(event.token, event.certificate);
       case "failed":
         return this.#log("warn", "session failed", { why: event.why });
       case "quit":
@@ -351,6 +355,14 @@ class Reception {
         : this.#drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
     const answer = await awaitMail(this.#relay, { user: this.#user!, domains, size, stirs });
     if (!this.#session.ended) this.#session.reply(answer);
+  }
+
+  async #pair(token: string, certificate: string): Promise<void> {
+    const { address } = this.#connection.peer;
+    const { reply, refused } = await receivePair(this.#relay, { token, certificate, address });
+    if (this.#session.ended) return;
+    this.#session.reply(reply);
+    if (refused && ++this.#refusals >= GUESSES) this.#session.shut(answers.guesser);
   }
 
   #injected(): void {

@@ -11,6 +11,7 @@ import type { Arrivals } from "./arrivals.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Customers } from "./customers.ts";
 import type { Outbound } from "./outbound.ts";
+import type { Pairing } from "./pairing.ts";
 
 /** What the operator may change while the relay runs: the next session sees the new ones, a running one keeps its own. */
 export interface Book {
@@ -44,6 +45,8 @@ export interface Relay {
   /** Told of all that comes into the spool. */
   readonly arrivals: Arrivals;
   readonly book: Book;
+  /** Takes those in who were invited; undefined: nobody is. */
+  readonly pairing?: Pairing | undefined;
   /** Takes work that goes on when its session has ended: the office waits for it at the end. */
   readonly meanwhile?: (work: Promise<void>) => void;
   /** Aborted when the relay is to end: sessions say goodbye, turns send nothing new. */

@@ -32,6 +32,7 @@ export function ehloReply(settings: ServerSettings): Reply {
     ...(settings.etrn ? ["ETRN"] : []),
     ...(settings.wait === undefined ? [] : [`XODMRWAIT ${settings.wait}`]),
     ...(settings.ledger ? ["XODMRID"] : []),
+    ...(settings.pair && settings.secure && !settings.known ? ["XODMRPAIR"] : []),
     ...(settings.again ? ["XODMRTURN"] : []),
     ...(settings.limit === undefined ? [] : [`XODMRLIMIT ${settings.limit}`]),
   );

@@ -52,7 +52,7 @@ type Verdict = "go" | Reply;
 const always = { NOOP: "go", HELP: "go", VRFY: "go", EXPN: "go", QUIT: "go", RSET: "go" } as const;
 const hello = { EHLO: "go", HELO: "go", LHLO: "go" } as const;
 const between = (r: Reply) =>
-  ({ STARTTLS: r, AUTH: r, ATRN: r, ETRN: r, XODMRWAIT: r, XODMRTURN: r }) as const;
+  ({ STARTTLS: r, AUTH: r, ATRN: r, ETRN: r, XODMRWAIT: r, XODMRTURN: r, XODMRPAIR: r }) as const;
 
 /** state × verb. Every square is filled: the compiler sees to it. */
 export const order: Readonly<Record<State, Readonly<Record<Verb, Verdict>>>> = {
@@ -83,6 +83,7 @@ export const order: Readonly<Record<State, Readonly<Record<Verb, Verdict>>>> = {
     ETRN: "go",
     XODMRWAIT: "go",
     XODMRTURN: "go",
+    XODMRPAIR: "go",
     MAIL: "go",
     RCPT: say.mailFirst,
     DATA: say.mailFirst,
@@ -124,7 +125,13 @@ type Gate = "open" | "known" | "shut";
 const mail = (gate: Gate) => ({ MAIL: gate, RCPT: gate, DATA: gate, BDAT: gate }) as const;
 const chat = { NOOP: "open", HELP: "open", VRFY: "open", EXPN: "shut", QUIT: "open", RSET: "open" } as const;
 const greetings = { EHLO: "open", HELO: "open", LHLO: "shut" } as const;
-const noOdmr = { ATRN: "shut", ETRN: "shut", XODMRWAIT: "shut", XODMRTURN: "shut" } as const;
+const noOdmr = {
+  ATRN: "shut",
+  ETRN: "shut",
+  XODMRWAIT: "shut",
+  XODMRTURN: "shut",
+  XODMRPAIR: "shut",
+} as const;
 const upgrades = { STARTTLS: "open", AUTH: "open" } as const;
 
 /** door × verb. The reversed session offers no AUTH, STARTTLS, ATRN, ETRN: its roles are settled (RFC 2645 §5). */
@@ -138,6 +145,7 @@ export const gates: Readonly<Record<Service, Readonly<Record<Verb, Gate>>>> = {
     ETRN: "known",
     XODMRWAIT: "known",
     XODMRTURN: "shut",
+    XODMRPAIR: "open",
   },
   intake: { ...chat, ...greetings, ...mail("open"), ...noOdmr, STARTTLS: "open", AUTH: "shut" },
   submission: { ...chat, ...greetings, ...mail("known"), ...noOdmr, ...upgrades },
@@ -174,6 +182,7 @@ export const waitsForOwed: ReadonlySet<Verb> = new Set<Verb>([
   "ETRN",
   "XODMRWAIT",
   "XODMRTURN",
+  "XODMRPAIR",
   "QUIT",
 ]);
 
@@ -196,17 +205,24 @@ export function refusalOf(verb: Verb, { settings, state, known }: Standing): Rep
   const gate = gates[settings.service][verb];
   if (verb === "STARTTLS" && settings.secure && gate !== "shut") return say.tlsAlready;
   if (gate === "shut" || !offered(verb, settings)) return say.notHere;
-  if (state !== "new" && settings.requireTls && !settings.secure && wantsTls.has(verb)) return say.tlsFirst;
+  if (verb === "XODMRPAIR" && known) return say.authAlready;
+  if (state !== "new" && lacksTls(verb, settings)) return say.tlsFirst;
   if (state !== "new" && gate === "known" && !known) return say.authFirst;
   const verdict = order[state][verb];
   return verdict === "go" ? undefined : verdict;
 }
 
+/** A token is a secret: it is not said in the clear, whatever the operator lets pass. */
+const lacksTls = (verb: Verb, { secure, requireTls }: ServerSettings): boolean =>
+  !secure && (verb === "XODMRPAIR" || (requireTls && wantsTls.has(verb)));
+
 /** What an operator or a customer may switch off: then it is neither listed in EHLO nor obeyed. */
-function offered(verb: Verb, { startTls, mechanisms, wait, again, etrn, known }: ServerSettings): boolean {
+function offered(verb: Verb, settings: ServerSettings): boolean {
+  const { startTls, mechanisms, wait, again, etrn, known, pair } = settings;
   if (verb === "STARTTLS") return startTls;
   if (verb === "XODMRWAIT") return wait !== undefined;
   if (verb === "ETRN") return etrn === true;
   if (verb === "XODMRTURN") return again === true;
+  if (verb === "XODMRPAIR") return pair === true;
   return verb !== "AUTH" || mechanisms.length > 0 || known === true;
 }

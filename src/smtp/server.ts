@@ -24,7 +24,7 @@ type Given<V extends Command["verb"]> = Extract<Command, { readonly verb: V }>;
 /** An event that wants an answer before there is another. */
 type Question = Extract<
   ServerEvent,
-  { readonly type: "mail" | "rcpt" | "body" | "auth" | "response" | "etrn" | "wait" | Turning }
+  { readonly type: "mail" | "rcpt" | "body" | "auth" | "response" | "etrn" | "wait" | "pair" | Turning }
 >;
 
 /** Questions whose success turns the line: nothing may have come behind them, nor may anything come before the answer. */
@@ -232,6 +232,8 @@ class Server implements ServerSession {
         return this.#ask({ type: "wait", domains: command.domains, size: command.size });
       case "XODMRTURN":
         return this.#askAlone(command.verb, { type: "again" });
+      case "XODMRPAIR":
+        return this.#ask({ type: "pair", token: command.token, certificate: command.certificate });
       default:
         command satisfies never;
     }

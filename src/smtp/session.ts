@@ -56,6 +56,8 @@ export interface ServerSettings {
   readonly limit?: number;
   /** Some customer may start the delivery of its mail by ETRN (RFC 1985): announce it. */
   readonly etrn?: boolean;
+  /** Invitations are taken: announce XODMRPAIR, under TLS. */
+  readonly pair?: boolean;
   /** The peer proved who it is in an earlier session on this very connection (XODMRTURN). */
   readonly known?: boolean;
 }
@@ -102,6 +104,8 @@ export type ServerEvent =
   | { readonly type: "wait"; readonly domains: readonly string[]; readonly size: number | undefined }
   /** * XODMRTURN: the roles are to swap back. A 250 turns the session. */
   | { readonly type: "again" }
+  /** * XODMRPAIR: an invitation's token, and the fingerprint of the certificate that is to count from now on. */
+  | { readonly type: "pair"; readonly token: string; readonly certificate: string }
   /** QUIT was given and answered; the session has ended. */
   | { readonly type: "quit" }
   /** The session ended by the peer's fault; a last reply is ready if one could be given. A `reset` came before if there was a transaction. */

@@ -45,7 +45,9 @@ export type Command =
   | { readonly verb: "ATRN"; readonly domains: readonly string[] }
   /** Domains as for ATRN; with `size`, only mail of at most so many octets is waited for. */
   | { readonly verb: "XODMRWAIT"; readonly domains: readonly string[]; readonly size?: number }
-  | { readonly verb: "ETRN"; readonly node: string };
+  | { readonly verb: "ETRN"; readonly node: string }
+  /** An invitation's token, and the SHA-256 of the certificate that is to count, 64 hex digits. */
+  | { readonly verb: "XODMRPAIR"; readonly token: string; readonly certificate: string };
 
 export type Verb = Command["verb"];
 
@@ -99,12 +101,14 @@ const GRAMMAR: ReadonlyMap<string, Parse> = new Map<Verb, Parse>([
   ["XODMRWAIT", wait],
   ["XODMRTURN", alone("XODMRTURN")],
   ["ETRN", etrn],
+  ["XODMRPAIR", pair],
 ]);
 
 const CONTROL = /[\x00-\x1f\x7f]/;
 const WORD = /^[!-~]+$/;
 const MECHANISM = /^[A-Z0-9_-]{1,20}$/;
 const WAIT_SIZE = /^SIZE=([0-9]{1,20})$/i;
+const PAIR = /^([A-Za-z0-9_-]{22,128}) +sha256:([0-9a-f]{64})$/i;
 const CHUNK = /^([0-9]{1,20})(?: +(LAST))?$/i;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
@@ -166,6 +170,8 @@ function wordsOf(command: Command): readonly string[] {
       ];
     case "ETRN":
       return [verb, oneWord(command.node)];
+    case "XODMRPAIR":
+      return [verb, oneWord(command.token), `sha256:${oneWord(command.certificate)}`];
   }
 }
 
@@ -268,6 +274,13 @@ function auth(words: string): Command | Reply {
 
 function etrn(node: string): Command | Reply {
   return WORD.test(node) ? { verb: "ETRN", node } : say.syntax("ETRN node");
+}
+
+function pair(words: string): Command | Reply {
+  const [, token, certificate] = PAIR.exec(words) ?? [];
+  return token === undefined || certificate === undefined
+    ? say.syntax("XODMRPAIR token sha256:certificate")
+    : { verb: "XODMRPAIR", token, certificate: certificate.toLowerCase() };
 }
 
 /** Blanks at both ends are forgiven. No regular expression: one for the far end would be tried at each blank on the way. */

@@ -21,3 +21,18 @@ export function parseDomainList(text: string): readonly string[] | undefined {
 export function lowerAscii(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
+
+/** Domains in lists that each are so many octets long at most with their commas; one empty list for none. */
+export function domainLists(domains: readonly string[], atMost: number): readonly (readonly string[])[] {
+  const all: string[][] = [[]];
+  let length = 0;
+  for (const domain of domains) {
+    if (length > 0 && length + 1 + domain.length > atMost) {
+      all.push([]);
+      length = 0;
+    }
+    all.at(-1)!.push(domain);
+    length += domain.length + 1;
+  }
+  return all;
+}

@@ -4,15 +4,18 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { begin } from "../../src/relay/call.ts";
 import { takeIn } from "../../src/relay/house.ts";
+import type { Pairing } from "../../src/relay/pairing.ts";
+import { receive } from "../../src/relay/reception.ts";
 import { pipe } from "../support/pipe.ts";
-import { openPost, type Post } from "../support/post.ts";
+import { HOME, openPost, type Post } from "../support/post.ts";
 import { play } from "../support/provider.ts";
 
 const text = readFileSync(new URL("../../dist/docs/extensions.md", import.meta.url), "utf8");
-const dialogs = [...text.matchAll(/^```dialog (customer|provider)( limit)?\n(.*?)^```$/gms)].map(
+const dialogs = [...text.matchAll(/^```dialog (customer|provider|stranger)( limit)?\n(.*?)^```$/gms)].map(
   ([, side = "", limit, talk = ""], i) => ({
     title: `dialog ${i + 1}, by the ${side}`,
-    side: side === "customer" ? ("C" as const) : ("P" as const),
+    side: side === "provider" ? ("P" as const) : ("C" as const),
+    known: side !== "stranger",
     limit: limit !== undefined,
     talk: talk
       .replaceAll("relay.example.net", "relay.test")
@@ -44,6 +47,19 @@ async function asCustomer(post: Post, talk: readonly string[]): Promise<void> {
   await connection.close();
 }
 
+/** A script for somebody who has an invitation, from the greeting on, under TLS. */
+async function asStranger(post: Post, talk: readonly string[]): Promise<void> {
+  const pairing: Pairing = {
+    redeem: async (token) => (token === "5TCkZGyXMjoALSXyxMbzCw" ? HOME : "refused"),
+  };
+  const [here, there] = pipe({ tls: { protocol: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" } });
+  const door = { service: "odmr", startTls: true, requireTls: true, bareLineEnds: "refuse" } as const;
+  const over = receive({ ...post.relay, pairing }, door, there);
+  await play(here, "C", talk);
+  await here.close();
+  await over;
+}
+
 /** A script for the provider, from the turn on. */
 async function asProvider(post: Post, talk: readonly string[], largest: number | undefined): Promise<void> {
   const [here, there] = pipe();
@@ -67,12 +83,13 @@ async function asProvider(post: Post, talk: readonly string[], largest: number |
 }
 
 describe("the document on extensions", () => {
-  it("has a dialog for each of them", () => assert.equal(dialogs.length, 5));
-  for (const { title, side, limit, talk } of dialogs)
+  it("has a dialog for each of them", () => assert.equal(dialogs.length, 6));
+  for (const { title, side, known, limit, talk } of dialogs)
     it(`${title}, is what is said`, async () => {
       const post = await openPost({ wait: 240_000 });
       try {
-        if (side === "C") await asCustomer(post, talk);
+        if (!known) await asStranger(post, talk);
+        else if (side === "C") await asCustomer(post, talk);
         else await asProvider(post, talk, limit ? 16 : undefined);
       } finally {
         await post.close();

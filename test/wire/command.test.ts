@@ -74,6 +74,10 @@ const pairs: readonly (readonly [string, Command])[] = [
   ["XODMRWAIT SIZE=1000", { verb: "XODMRWAIT", domains: [], size: 1_000 }],
   ["XODMRWAIT a.test,b.test SIZE=0", { verb: "XODMRWAIT", domains: ["a.test", "b.test"], size: 0 }],
   ["XODMRTURN", { verb: "XODMRTURN" }],
+  [
+    `XODMRPAIR ${"aB3_-".repeat(5)} sha256:${"0af9".repeat(16)}`,
+    { verb: "XODMRPAIR", token: "aB3_-".repeat(5), certificate: "0af9".repeat(16) },
+  ],
   ["ETRN @a.test", { verb: "ETRN", node: "@a.test" }],
 ];
 
@@ -201,6 +205,16 @@ describe("what is refused", () => {
       "XODMRWAIT a.test,SIZE=1",
     ],
     "XODMRTURN 501 5.5.4": ["XODMRTURN now"],
+    "XODMRPAIR 501 5.5.4": [
+      "XODMRPAIR",
+      `XODMRPAIR ${"a".repeat(22)}`,
+      `XODMRPAIR ${"a".repeat(21)} sha256:${"0".repeat(64)}`,
+      `XODMRPAIR ${"a".repeat(129)} sha256:${"0".repeat(64)}`,
+      `XODMRPAIR ${"a".repeat(22)} sha256:${"0".repeat(63)}`,
+      `XODMRPAIR ${"a".repeat(22)} md5:${"0".repeat(64)}`,
+      `XODMRPAIR ${"a".repeat(22)} sha256:${"0".repeat(64)} more`,
+      `XODMRPAIR ${"a".repeat(21)}. sha256:${"0".repeat(64)}`,
+    ],
     "ATRN 501 5.5.2": ["ATRN a.test\0b", "ATRN a.test\x1b[2J", "ATRN a.test\rQUIT"],
     "ATRN 500 5.5.2": [`ATRN ${"a.test,".repeat(86)}`],
     "NOOP 501 5.5.2": ["NOOP \x7f"],
