@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { starter } from "../../cmd/starter.ts";
+import { readyRelay, starter } from "../../cmd/starter.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { certs } from "../support/certs.ts";
 import { inFolder, odmr } from "../support/cli.ts";
@@ -72,6 +72,39 @@ test("a file that is there stays as it is, unless --force says otherwise", () =>
     assert.equal((await odmr(["init", "home", "--force", file])).status, 0);
     assert.equal(await readFile(file, "utf8"), starter("home"));
   }));
+
+test("a relay that is given its name needs nothing else: its own certificate, and customers that are still to come", () => {
+  const text = readyRelay("relay.example.org");
+  assert.doesNotMatch(text, /<--/);
+  const { hostname, tls, serve } = parseConfig(text, "/etc/odmr/odmr.yaml");
+  assert.deepEqual(
+    {
+      hostname,
+      tls,
+      customers: serve?.customers,
+      doors: serve?.listen.map(({ service, tls }) => [service, tls]),
+    },
+    {
+      hostname: "relay.example.org",
+      tls: { self: true, certificate: "/var/lib/odmr/spool.db.crt", key: "/var/lib/odmr/spool.db.key" },
+      customers: [],
+      doors: [
+        ["odmr", "starttls"],
+        ["intake", "starttls"],
+      ],
+    },
+  );
+  // The example is still there to be copied.
+  assert.match(text, /^ {2}# {3}- name: home$/m);
+});
+
+test("a home is not made by its name alone", async () => {
+  const { status, stderr } = await odmr(["init", "home", "--hostname", "home.example.org"]);
+  assert.deepEqual(
+    [status, stderr],
+    [64, "odmr: --hostname is for a relay; for a home odmr join writes all\n"],
+  );
+});
 
 test("there is a relay and a home, and nothing else", async () => {
   const { status, stderr } = await odmr(["init", "cloud"]);
