@@ -169,6 +169,6 @@ export function controlOf(spool: string, env: NodeJS.ProcessEnv = process.env): 
   return join(stateFolder(env), `${shownPostgres(spool).replace(/[^A-Za-z0-9@._-]+/g, "_")}.control`);
 }
 
-function stateFolder(env: NodeJS.ProcessEnv): string {
+export function stateFolder(env: NodeJS.ProcessEnv): string {
   return join(env.XDG_STATE_HOME || join(env.HOME || homedir(), ".local", "state"), "odmr");
 }

@@ -52,6 +52,14 @@ const table = {
     brief: "Make a password file, or the SCRAM verifier of a password",
     load: async () => (await import("./passwd.ts")).passwdCommand,
   },
+  invite: {
+    brief: "On the relay: invite a host at home to be a customer",
+    load: async () => (await import("./invite.ts")).inviteCommand,
+  },
+  join: {
+    brief: "At home: take an invitation, write the configuration, and see that mail comes",
+    load: async () => (await import("./join.ts")).joinCommand,
+  },
   completion: {
     brief: "Print the completion script of a shell",
     load: async () => (await import("./completion.ts")).completionCommand,

@@ -19,6 +19,7 @@ import { admission } from "./admission.ts";
 import { readBook } from "./book.ts";
 import { type CommonFlags, type Context, commonFlags, helpText } from "./flags.ts";
 import { logOf } from "./log.ts";
+import { openPairing } from "./pairing.ts";
 import { notify, type PassedSocket, passedSockets } from "./systemd.ts";
 import { givesUpRoot, workAs } from "./user.ts";
 
@@ -45,15 +46,20 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       const book = await readBook(config, serve, {
         ...{ random: systemRandom, clock: systemClock, log, secret: spool.secret },
       });
-      const relay = { hostname: config.hostname, spool, clock: systemClock, random: systemRandom, log, book };
-      const office = await openOffice(relay, plan, porch);
-      // Before anybody hears that we are there: they may have something to say at once.
       let current = config;
-      const toldToEnd = untilToldToEnd(async () => {
-        current =
-          (await reload(flags.config, { office, listen: serve.listen, log, secret: spool.secret })) ??
-          current;
+      const renew = async () => {
+        const running = { office, listen: serve.listen, log, secret: spool.secret };
+        current = (await reload(flags.config, running)) ?? current;
+      };
+      const tools = { spool, clock: systemClock, random: systemRandom, log };
+      const pairing = openPairing({
+        ...{ ...tools, renew },
+        folder: () => (current.serve ?? serve).customersFolder,
+        customers: () => office.book.customers,
       });
+      const office = await openOffice({ ...tools, hostname: config.hostname, book, pairing }, plan, porch);
+      // Before anybody hears that we are there: they may have something to say at once.
+      const toldToEnd = untilToldToEnd(renew);
       announce(office, serve, log);
       const sources = { spool, log, customers: () => office.book.customers, config: () => current };
       const admin = config.admin && (await openAdminFor(config, config.admin, sources));

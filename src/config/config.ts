@@ -54,13 +54,15 @@ const LOOPBACK = ["127.0.0.0/8", "::1"];
 /** Fills in what the file leaves open. */
 export function complete(settings: Settings, file: string): Config {
   const { serve, tls, ...rest } = settings;
-  const state = /^postgres(?:ql)?:/.test(settings.spool) ? join(dirname(file), "odmr") : settings.spool;
+  const state = isDatabase(settings.spool) ? join(dirname(file), "odmr") : settings.spool;
   const known = { ...rest, file, state, ...(tls && { tls: completeTls(tls, state) }) };
   if (serve === undefined) return known;
   const listen = serve.listen.map((each) => completeListener(each, tls !== undefined));
   const { customersFolder = `${state}.customers` } = serve;
   return { ...known, serve: { ...serve, listen, customersFolder } };
 }
+
+const isDatabase = (spool: string): boolean => /^postgres(?:ql)?:/.test(spool);
 
 function completeTls(tls: NonNullable<Settings["tls"]>, state: string): Tls {
   const { certificate = `${state}.crt`, key = `${state}.key` } = tls;
