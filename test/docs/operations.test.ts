@@ -1,9 +1,14 @@
-/** dist/docs/operations.md: its units and files are there, and its configurations are right. */
+/** dist/docs/operations.md: its units, packages and files are there, its configurations are right, and a backup is one. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { it } from "node:test";
+import { describe, it } from "node:test";
 import { parse } from "yaml";
+import { fromSource } from "../../cmd/demo/child.ts";
 import { settingsIn } from "../../src/config/schema.ts";
+import { version } from "../../src/version.ts";
+import { blockOf, blocksOf, Walk } from "../support/page.ts";
+import { withPeers } from "../support/processes.ts";
+import { inWorld } from "../support/program.ts";
 
 const dist = new URL("../../dist/", import.meta.url);
 const text = readFileSync(new URL("docs/operations.md", dist), "utf8");
@@ -28,4 +33,32 @@ it("the configurations in operations.md are right", () => {
       settingsIn("/etc/odmr").safeParse({ hostname: "relay.test", spool: "spool.db", ...block }).error,
       undefined,
     );
+});
+
+it("the packages in operations.md are called as a release calls them, and install.sh is there", () => {
+  const archive = `odmr-${version}-linux-x64.tar.gz`;
+  assert.equal(
+    blockOf("operations", "sh", "install").text,
+    `apt install ./odmr_${version}_amd64.deb\nsh install.sh ${archive}\n`,
+  );
+  assert.ok(readFileSync(new URL("install.sh", dist), "utf8").includes("odmr-VERSION-linux-x64.tar.gz"));
+});
+
+describe("who follows operations.md", withPeers("tar", "swaks"), () => {
+  it("has the mail of a backup back in the spool", { timeout: 120_000 }, () =>
+    inWorld(fromSource, async (world) => {
+      const walk = await Walk.in(world);
+      const begun = blocksOf("relay").filter(({ of }) => of !== "");
+      const until = begun.findIndex(({ of }) => of === "world");
+      for (const block of begun.slice(0, until + 1)) await walk.follow(block);
+      const [backup, restore, ...more] = blocksOf("operations").filter(({ of }) => of === "relay");
+      assert.deepEqual(more, []);
+      await walk.follow(backup!);
+      const printed = await walk.follow(restore!);
+      assert.match(
+        printed,
+        /^all that was accepted .* intact\n\S+\twaiting\tturn\thome\t.*\tbob@example\.org\t/,
+      );
+    }),
+  );
 });
