@@ -99,8 +99,6 @@ export async function takeIn(house: House, connection: Connection): Promise<Visi
       case "body":
       case "reset":
         return acceptor.answer(event);
-      case "failed":
-        return house.log.log("warn", "session failed", { why: event.why, service: "reversed" });
       case "auth":
       case "response":
       case "starttls":
@@ -113,6 +111,8 @@ export async function takeIn(house: House, connection: Connection): Promise<Visi
       case "again":
         if (connection.pending > 0) return session.shut(acrossTheTurn);
         return session.reply(reply(250, "2.0.0", "Your turn again"));
+      // Why it failed is said once: by the error that this call ends with.
+      case "failed":
       case "quit":
         return;
       default:

@@ -249,6 +249,8 @@ describe("after the turn the house", () => {
   for (const { name, talk, result } of endings)
     it(`${name}: ${result}, and the next turn works`, async () => {
       assert.equal(await turn(talk), result);
+      // Whoever made the call tells of its error: a second word on it would be noise.
+      assert.equal(post.logged.filter(({ event }) => event === "session failed").length, 0);
       const before = (await housed()).length;
       assert.equal(before, Number(result.at(-1)));
       assert.equal(
