@@ -2,7 +2,7 @@
 // Everything that is wrong is said at once (exit 78); what works and is seldom meant goes to stderr.
 
 import { buildCommand } from "@stricli/core";
-import type { Account, Config, Customer, Listener, Rule } from "../src/config/config.ts";
+import type { Account, Checks, Config, Customer, Listener, Rule } from "../src/config/config.ts";
 import { jsonSchema } from "../src/config/describe.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
@@ -59,6 +59,7 @@ function summary(config: Config): string {
     ["spool", isPostgres(config.spool) ? shownPostgres(config.spool) : config.spool],
     ...(config.serve?.listen ?? []).map((each) => ["listen", listenerLine(each)] as const),
     ...(config.serve?.customers ?? []).map((each) => ["customer", customerLine(each)] as const),
+    ...(config.serve?.checks === undefined ? [] : [["checks", checksLine(config.serve.checks)] as const]),
     ...(config.pull?.accounts ?? []).map((each) => ["account", accountLine(each)] as const),
     ...(config.admin === undefined ? [] : [["admin", `on ${formatEndpoint(config.admin.listen)}`] as const]),
   ];
@@ -74,6 +75,18 @@ function listenerLine({ service, address, tls, requireTls, networks }: Listener)
 function customerLine({ name, domains, hold, quota, password, scram, certificate }: Customer): string {
   const ways = Object.entries({ password, scram, certificate }).flatMap(([way, has]) => (has ? [way] : []));
   return `${name}: ${domains.join(", ")}; by ${ways.join(" or ")}; held ${formatDuration(hold)}, ${formatSize(quota)} at most`;
+}
+
+function checksLine(checks: Checks): string {
+  const { at, greetingDelay, reverseName, blocklists, listed, authentication, rspamd } = checks;
+  const looked = [
+    ...(greetingDelay === undefined ? [] : [`greeting after ${formatDuration(greetingDelay)}`]),
+    ...(reverseName === "no" ? [] : [`reverse name (${reverseName})`]),
+    ...(blocklists.length === 0 ? [] : [`${blocklists.map(({ zone }) => zone).join(", ")} (${listed})`]),
+    ...(authentication === undefined ? [] : [`DMARC (reject: ${authentication.dmarcReject})`]),
+    ...(rspamd === undefined ? [] : [`rspamd on ${formatEndpoint(rspamd.at)}`]),
+  ];
+  return `at ${at.join(", ")}: ${looked.length === 0 ? "nothing" : looked.join("; ")}`;
 }
 
 function accountLine({ name, provider, tls, user, domains, deliver }: Account): string {

@@ -76,6 +76,14 @@ serve:
   # outbound: { smarthost: "smtp://user@smtp.example.net:587", passwordFile: smarthost.secret }
   # outbound: { mx: true }
 
+  #? serve.checks
+  # checks:
+  #   authentication: { dmarcReject: refuse }   # SPF, DKIM, ARC and DMARC
+  #   reverseName: mark
+  #   blocklists: [{ zone: bl.example.net }]
+  #   listed: refuse
+  #   rspamd: { at: "127.0.0.1:11333" }
+
   #? serve.limits
   limits:
     messageSize: 50MiB

@@ -9,6 +9,7 @@ type Pull = NonNullable<Settings["pull"]>;
 
 export type Customer = Serve["customers"][number];
 export type Limits = Serve["limits"];
+export type Checks = NonNullable<Serve["checks"]>;
 export type Account = Pull["accounts"][number];
 export type Rule = Account["deliver"][number];
 export type Outbound = NonNullable<Serve["outbound"]>;

@@ -44,6 +44,20 @@ test("a right configuration is summed up, and what is seldom meant is remarked o
   });
 });
 
+test("what is looked at before mail is let in is summed up too", async () => {
+  const checks = (text: string) => right.replace("pull:", `  checks: ${text}\npull:`);
+  const { stdout } = await checked(
+    checks(
+      '{ at: [intake, lmtp], greetingDelay: 3s, reverseName: mark, listed: refuse, blocklists: [{ zone: bl.example.net }], authentication: { dmarcReject: refuse }, rspamd: { at: "127.0.0.1:11333" } }',
+    ),
+  );
+  assert.equal(
+    /^ {2}checks .*$/m.exec(stdout)?.[0],
+    "  checks    at intake, lmtp: greeting after 3s; reverse name (mark); bl.example.net (refuse); DMARC (reject: refuse); rspamd on 127.0.0.1:11333",
+  );
+  assert.match((await checked(checks("{}"))).stdout, /^ {2}checks {4}at intake: nothing$/m);
+});
+
 test("--json gives the configuration as it is understood, in one object", async () => {
   const { status, stdout } = await checked(right, "--json");
   const told = JSON.parse(stdout) as {

@@ -45,6 +45,27 @@ for (const kind of ["relay", "home"] as const) {
     }));
 }
 
+test("what the relay's starter says of checks is right, when it is written", () => {
+  const text = starter("relay").replaceAll(
+    /^ {2}# (?=(?: {2})*(?:checks|authentication|reverseName|blocklists|listed|rspamd):)/gm,
+    "  ",
+  );
+  assert.deepEqual(Object.keys(parseConfig(text, "odmr.yaml").serve?.checks ?? {}).sort(), [
+    ...[
+      "at",
+      "authentication",
+      "blocklists",
+      "dns",
+      "listed",
+      "listedFrom",
+      "reverseName",
+      "rspamd",
+      "timeout",
+      "trusted",
+    ],
+  ]);
+});
+
 test("what to do next names the file that was written", () =>
   inFolder(async (folder) => {
     const { stderr } = await odmr(["init", "home", "sub.yaml"], { cwd: folder });
