@@ -88,7 +88,7 @@ export const doctorCommand = buildCommand<DoctorFlags, [], Context>({
         "while odmr serve and odmr pull run, and while they do not. Run it as the user that odmr runs as, or as root.\n\n" +
         "✓ fine · ! to look at · ✗ to mend · - not looked at. Exit status: 0 nothing to mend; else that of the most\n" +
         "pressing: 65 the spool is damaged · 73, 74 its disk is full, or cannot be written · 77 a login is refused ·\n" +
-        "69 somebody does not answer · 78 the configuration, a file, a certificate or DNS is wrong.",
+        "69, 75 somebody does not answer · 78 the configuration, a file, a certificate or DNS is wrong.",
       {
         "odmr doctor": "all of it",
         "odmr doctor --only dns,listeners --dns 9.9.9.9": "two groups, with another name server",

@@ -1,7 +1,9 @@
 /** What a check is, what it finds, and how all of them are made at once. */
 // A check looks and never touches: whatever it says to mend is for the operator to do.
 import { ConnectionError } from "../../src/net/connection.ts";
+import { LineError } from "../../src/net/talk.ts";
 import type { Clock } from "../../src/platform/clock.ts";
+import { SpoolError } from "../../src/spool/spool.ts";
 import type { Status } from "../exit.ts";
 import type { Patient } from "./patient.ts";
 
@@ -135,12 +137,15 @@ function unmade(error: unknown): Verdict {
   const why = error instanceof Error ? error.message : String(error);
   if (error instanceof Error && error.name === "NameTrouble")
     return warn(`${why}: DNS does not answer`, "ask again later, or another name server with --dns");
-  if (error instanceof ConnectionError) return fail(why, "see that it runs, and that nothing is between");
+  if (error instanceof ConnectionError || error instanceof LineError)
+    return fail(why, "see that it runs, and that nothing is between");
+  if (error instanceof SpoolError)
+    return skipped(`the spool cannot be read: ${why}`, "see the check of the spool");
   return warn(`it could not be looked at: ${why}`, "run this as the user that odmr runs as, or as root");
 }
 
 /** The exit status of an examination: 0, or of what failed the most pressing. */
-const PRESSING: readonly Status[] = [65, 73, 77, 69, 78];
+const PRESSING: readonly Status[] = [65, 73, 74, 77, 69, 75, 78];
 
 export function statusFor(found: readonly Found[]): Status {
   const all = new Set(found.flatMap(({ finding, exit }) => (finding.status === "fail" ? [exit] : [])));

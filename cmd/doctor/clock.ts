@@ -15,7 +15,10 @@ export const clockChecks: readonly Check[] = [
     look: async (time, patient) => {
       const [latest] = (await (await patient.spool().catch(() => undefined))?.records.latest(1)) ?? [];
       const ahead = latest === undefined ? 0 : latest.at - patient.clock.now();
-      return clockVerdict(time === undefined ? undefined : await time(), ahead);
+      const offset = await time?.().catch((error: unknown) => error as Error);
+      return offset instanceof Error
+        ? warn(`the time server does not answer: ${offset.message}`, "name another with --ntp")
+        : clockVerdict(offset, ahead);
     },
   }),
 ];

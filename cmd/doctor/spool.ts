@@ -6,7 +6,7 @@ import { type Finding as Damage, isDamage } from "../../src/spool/finding.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { SpoolError } from "../../src/spool/spool.ts";
 import { verify } from "../../src/spool/verify.ts";
-import { status } from "../exit.ts";
+import { status, statusOf } from "../exit.ts";
 import { type Check, fail, ok, row, skipped, type Verdict, warn } from "./check.ts";
 import { nearestFolder } from "./files.ts";
 import { customersOf, isShared, type Patient, type Room } from "./patient.ts";
@@ -119,7 +119,7 @@ export const spoolChecks: readonly Check[] = [
 const mends: Readonly<Partial<Record<SpoolError["fault"], string>>> = {
   version:
     "use the odmr that it was made with, or start a newer one with it; see that spool: names the right file",
-  busy: "see whether another program holds it locked",
+  busy: "see that its database runs, and whether another program holds it locked",
   io: "see the disk, and run this as the user that odmr runs as",
   unreachable: "see that the database runs, and its address in spool:",
   denied: "see the user and the password in spool:",
@@ -134,7 +134,7 @@ async function withSpool(
     return spool === undefined ? skipped("none there yet; it is made at the first start") : await look(spool);
   } catch (error) {
     if (!(error instanceof SpoolError)) throw error;
-    return fail(error.message, mends[error.fault] ?? MEND);
+    return { ...fail(error.message, mends[error.fault] ?? MEND), exit: statusOf(error) };
   }
 }
 

@@ -212,6 +212,15 @@ describe("a row", () => {
     ]);
   });
 
+  it("compares the clock with a time server, where one is named and answers", async () => {
+    const look = (time: Patient["time"]) => found(patientIn(serve(), { time }), "clock", "clock");
+    assert.deepEqual(await look(async () => -3), ["this machine ok: 3 ms behind the time server"]);
+    assert.deepEqual(await look(() => Promise.reject(new Error("no time from x in time"))), [
+      "this machine warn: the time server does not answer: no time from x in time",
+    ]);
+    assert.match((await look(undefined))[0] ?? "", /^this machine skipped: /);
+  });
+
   it("knows whom odmr becomes", async () => {
     const look = (owner: Patient["owner"]) =>
       found(patientIn({ ...serve(), user: "odmr" }, { owner }), "config", "user");

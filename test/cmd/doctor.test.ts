@@ -13,8 +13,10 @@ import { checksOf } from "../../cmd/doctor/table.ts";
 import { main } from "../../cmd/odmr.ts";
 import { readConfig } from "../../src/config/load.ts";
 import { ConnectionError } from "../../src/net/connection.ts";
+import { LineError } from "../../src/net/talk.ts";
 import { NameTrouble } from "../../src/platform/dns.ts";
 import { openDatabase } from "../../src/platform/sqlite.ts";
+import { SpoolError } from "../../src/spool/spool.ts";
 import { type Ended, inFolder, odmr } from "../support/cli.ts";
 import { manualClock } from "../support/clock.ts";
 import { withNameServer } from "../support/nameserver.ts";
@@ -255,10 +257,10 @@ clock
       const asked = { file, dns: [], ntp: undefined, bodies: false, log: { log: () => {} } };
       const { patient, close } = patientOf(await readConfig(file), asked);
       const found: string[] = [];
-      for await (const { finding: each } of examine(checksOf(["spool"]), patient))
-        if (each.check === "spool") found.push(`${each.status}: ${each.detail}`);
+      for await (const { finding: each, exit } of examine(checksOf(["spool"]), patient))
+        if (each.check === "spool") found.push(`${each.status}: ${each.detail}: ${exit}`);
       await close();
-      assert.deepEqual(found, [`fail: ${join(folder, "house.db")} is a database, and no spool of odmr`]);
+      assert.deepEqual(found, [`fail: ${join(folder, "house.db")} is a database, and no spool of odmr: 78`]);
       assert.deepEqual(await snapshot(folder), before);
     }));
 
@@ -340,6 +342,8 @@ describe("an examination", () => {
     for (const error of [
       new NameTrouble("no answer on x"),
       new ConnectionError("refused", "nobody there"),
+      new LineError("timeout", "no word in time"),
+      new SpoolError("busy", "the database: locked"),
       new Error("EACCES"),
     ])
       for await (const { finding: each } of examine([throwing(error)], patient))
@@ -347,6 +351,8 @@ describe("an examination", () => {
     assert.deepEqual(found, [
       "warn: no answer on x: DNS does not answer",
       "fail: nobody there",
+      "fail: no word in time",
+      "skipped: the spool cannot be read: the database: locked",
       "warn: it could not be looked at: EACCES",
     ]);
   });
