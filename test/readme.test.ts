@@ -6,13 +6,14 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
-import { serve } from "../cmd/demo/child.ts";
+import { fromSource, serve } from "../cmd/demo/child.ts";
 import { lettersIn } from "../cmd/demo/letters.ts";
 import { makePlace, type Place } from "../cmd/demo/place.ts";
 import { send } from "../cmd/demo/send.ts";
 import { parseConfig } from "../src/config/load.ts";
 import { inFolder } from "./support/cli.ts";
 import { joined } from "./support/page.ts";
+import { inWorld, portOf } from "./support/program.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 
@@ -74,7 +75,7 @@ describe("the README", () => {
       scripts: Record<string, string>;
     };
     for (const [, name = ""] of (await readFile(join(root, "README.md"), "utf8")).matchAll(
-      /\bnpm (?:run )?(start|test|build|bench)\b/g,
+      /\bnpm (?:run )?(start|test|build|bench|release|torture)\b/g,
     ))
       assert.ok(name in scripts, name);
   });
@@ -92,6 +93,35 @@ describe("the README", () => {
     }
   });
 
+  it("brings two machines from nothing to mail, with an invitation", () =>
+    inWorld(fromSource, async (world) => {
+      const wordsOf = (text: string) =>
+        text
+          .trim()
+          .split("\n")
+          .map((line) => line.split(" ").slice(1));
+      const [init = [], serving, invite = []] = wordsOf(await example("sh", "odmr invite"));
+      const [joining = [], pulling] = wordsOf(await example("sh", "odmr join"));
+      assert.deepEqual([serving, pulling], [["serve"], ["pull", "--daemon"]]);
+      const run = async (...words: readonly string[]) => {
+        const { status, stdout, stderr } = await world.run(words);
+        assert.equal(status, 0, stderr);
+        return stdout;
+      };
+      await run(...init);
+      const relay = (await readFile(world.at("odmr.yaml"), "utf8"))
+        .replace("0.0.0.0:366", "127.0.0.1:0")
+        .replace("0.0.0.0:25", "127.0.0.1:0")
+        .replace("/var/lib/odmr/spool.db", "relay/spool.db");
+      const { doors } = await world.serve(await world.file("odmr.yaml", relay));
+      const line = await run(...invite, "--address", `127.0.0.1:${portOf(doors.odmr)}`);
+      await world.file("line", line);
+      const home = ["--config", "home.yaml"];
+      const answers = ["--file", "line", "--to", "maildir:mail/{local}", "--spool", "home/spool.db"];
+      assert.match(await run(...joining, ...home, ...answers), /went to the relay and came back/);
+      await run("pull", ...home);
+    }));
+
   it("can be followed: a relay, a house, mail, the queue", () =>
     inFolder(async (folder) => {
       const place = await makePlace(folder);
@@ -99,7 +129,7 @@ describe("the README", () => {
       await mkdir(join(folder, "home"));
 
       // The relay.
-      const relaySteps = (await example("sh", "odmr init relay")).split("\n");
+      const relaySteps = (await example("sh", "odmr init relay odmr.yaml")).split("\n");
       const relay = join(folder, "relay");
       await run(relaySteps.filter((line) => /init|passwd/.test(line)).join("\n"), place, relay);
       await shell("cp", [join(relay, "home.secret"), folder]);
