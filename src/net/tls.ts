@@ -3,6 +3,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isIP, type Socket } from "node:net";
 import {
+  type ConnectionOptions,
   checkServerIdentity,
   connect,
   createServer,
@@ -118,7 +119,7 @@ function offer(raw: Socket, tls: ClientTls, settle: (outcome: Outcome) => void):
     ...(tls.ca === undefined ? {} : { ca: pem(tls.ca) }),
     ...(tls.certificate === undefined ? {} : { cert: pem(tls.certificate) }),
     ...(tls.key === undefined ? {} : { key: pem(tls.key) }),
-  } as Parameters<typeof connect>[0]);
+  } as ConnectionOptions);
   const failed = (error: Error) => settle(error);
   socket.on("error", failed);
   socket.once("secureConnect", () => settle(socket));
