@@ -19,6 +19,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   delivery: ["net", "mail", "smtp", "wire"],
   spool: ["mail", "wire"],
   checks: ["net", "mail", "wire"],
+  acme: ["net"],
   relay: ["checks", "delivery", "spool", "net", "mail", "smtp", "wire"],
   admin: ["relay", "spool", "mail", "wire"],
   // What others may build on: names of the rest, and nothing of its own.
@@ -33,6 +34,8 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^src\/(?!wire\/|smtp\/)/, /^src\/platform\/(clock|random|log)\.ts$/],
   [/^src\/spool\//, /^src\/platform\/(sqlite|files|hash|memory)\.ts$/],
   [/^src\/delivery\//, /^src\/platform\/files\.ts$/],
+  // Keys and certificates are made, and kept in files that are whole or not there.
+  [/^src\/acme\//, /^src\/platform\/(selfsigned|newfile)\.ts$/],
   // Whose octets they are, from the network to the disk.
   [/^src\/net\//, /^src\/platform\/memory\.ts$/],
   // A spool hands out parcels and takes outcomes: delivery's words, not its code.

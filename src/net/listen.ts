@@ -156,7 +156,8 @@ export function network(address: string): string {
   return [...head, ...zeros, ...tail].slice(0, 4).join(":");
 }
 
-function cannotListen(address: ListenAddress, error: Error): ConnectionError {
+/** Why, in words that say what to do. */
+export function cannotListen(address: ListenAddress, error: Error): ConnectionError {
   const where =
     "path" in address
       ? address.path

@@ -16,6 +16,7 @@ const NEVER = new Date("9999-12-31T23:59:59Z");
 const SERIAL_OCTETS = 16;
 const ECDSA_WITH_SHA256 = "1.2.840.10045.4.3.2";
 const COMMON_NAME = "2.5.4.3";
+const ACME_IDENTIFIER = "1.3.6.1.5.5.7.1.31";
 
 /** A private key, P-256. PEM. */
 export function newKey(): string {
@@ -27,8 +28,8 @@ export function newKey(): string {
  * The certificate of a key for a host of this name. PEM.
  * @param key PEM @param since when it begins to count, in milliseconds of the clock
  */
-export async function selfSigned(key: string, { name, since, random }: Wanted): Promise<string> {
-  return pem("CERTIFICATE", await certificateOf(createPrivateKey(key), { name, since, random }));
+export async function selfSigned(key: string, wanted: Wanted): Promise<string> {
+  return pem("CERTIFICATE", await certificateOf(createPrivateKey(key), wanted));
 }
 
 /** How a certificate is pinned: the SHA-256 of it, 64 hex digits. @param certificate PEM; the first one in it counts */
@@ -40,10 +41,15 @@ interface Wanted {
   readonly name: string;
   readonly since: number;
   readonly random: Random;
+  /** RFC 8737 §3: what the certificate proves beside; 32 octets. */
+  readonly acmeIdentifier?: Uint8Array;
 }
 
 /** DER. The packages for it are loaded here: a certificate is made once in the life of a relay, or of a house. */
-async function certificateOf(key: KeyObject, { name, since, random }: Wanted): Promise<Uint8Array> {
+async function certificateOf(
+  key: KeyObject,
+  { name, since, random, acmeIdentifier }: Wanted,
+): Promise<Uint8Array> {
   const [asn, x509] = await Promise.all([import("@peculiar/asn1-schema"), import("@peculiar/asn1-x509")]);
   const algorithm = new x509.AlgorithmIdentifier({ algorithm: ECDSA_WITH_SHA256 });
   const itself = new x509.Name([
@@ -72,6 +78,17 @@ async function certificateOf(key: KeyObject, { name, since, random }: Wanted): P
           ),
         ),
       }),
+      ...(acmeIdentifier === undefined
+        ? []
+        : [
+            new x509.Extension({
+              extnID: ACME_IDENTIFIER,
+              critical: true,
+              extnValue: new asn.OctetString(
+                asn.AsnConvert.serialize(new asn.OctetString(arrayBufferOf(acmeIdentifier))),
+              ),
+            }),
+          ]),
     ]),
   });
   const signatureValue = sign("sha256", new Uint8Array(asn.AsnConvert.serialize(tbsCertificate)), key);
