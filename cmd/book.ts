@@ -15,6 +15,7 @@ import type { Book } from "../src/relay/relay.ts";
 import { parseVerifier } from "../src/smtp/sasl/verifier.ts";
 import type { Address } from "../src/wire/address.ts";
 
+import { shownPair } from "./acme.ts";
 import { inspectorFor } from "./inspection.ts";
 import { outboundOf } from "./outbound.ts";
 import { makeOwnCertificate } from "./owncertificate.ts";
@@ -52,7 +53,7 @@ export async function readBook(
     credentials: new Credentials(people, {
       ...{ pbkdf2: pbkdf2Sha256, secret, guesses: before?.credentials.guesses },
     }),
-    tls: config.tls && (await tlsOf(config.tls, serve, { clock, log })),
+    tls: config.tls && (await tlsOf(config.tls, { config, serve }, { random, clock, log })),
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
     minimumRate: serve.limits.minimumRate,
@@ -89,13 +90,12 @@ async function personOf({ name, password, scram, certificate }: Customer): Promi
 
 async function tlsOf(
   tls: Tls,
-  serve: Serve,
-  { clock, log }: Pick<BookTools, "clock" | "log">,
+  { config, serve }: { readonly config: Config; readonly serve: Serve },
+  { random, clock, log }: Pick<BookTools, "random" | "clock" | "log">,
 ): Promise<ServerTls> {
-  const [certificate, key] = await Promise.all([
-    readFile(tls.certificate, "utf8"),
-    readFile(tls.key, "utf8"),
-  ]);
+  const { certificate, key } = tls.acme
+    ? await shownPair(tls, config.hostname, { random, clock, log })
+    : { certificate: await readFile(tls.certificate, "utf8"), key: await readFile(tls.key, "utf8") };
   const clientCa = tls.clientCa === undefined ? undefined : await readFile(tls.clientCa, "utf8");
   const list =
     tls.clientCrl === undefined

@@ -2,7 +2,8 @@
 // Everything that is wrong is said at once (exit 78); what works and is seldom meant goes to stderr.
 
 import { buildCommand } from "@stricli/core";
-import type { Account, Checks, Config, Customer, Listener, Rule } from "../src/config/config.ts";
+import { directoryName } from "../src/config/acme.ts";
+import type { Account, Acme, Checks, Config, Customer, Listener, Rule } from "../src/config/config.ts";
 import { jsonSchema } from "../src/config/describe.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
@@ -57,6 +58,7 @@ function summary(config: Config): string {
   const rows: (readonly [string, string])[] = [
     ["hostname", config.hostname],
     ["spool", isPostgres(config.spool) ? shownPostgres(config.spool) : config.spool],
+    ...(config.tls?.acme === undefined ? [] : [["tls", acmeLine(config.tls.acme)] as const]),
     ...(config.serve?.listen ?? []).map((each) => ["listen", listenerLine(each)] as const),
     ...(config.serve?.customers ?? []).map((each) => ["customer", customerLine(each)] as const),
     ...(config.serve?.checks === undefined ? [] : [["checks", checksLine(config.serve.checks)] as const]),
@@ -64,6 +66,11 @@ function summary(config: Config): string {
     ...(config.admin === undefined ? [] : [["admin", `on ${formatEndpoint(config.admin.listen)}`] as const]),
   ];
   return `${config.file} is right\n${rows.map(([what, said]) => `  ${what.padEnd(8)}  ${said}\n`).join("")}`;
+}
+
+function acmeLine({ names, directory, challenge, listen, dns }: Acme): string {
+  const where = listen === undefined ? `a record by ${dns?.set[0]}` : `answered on ${formatEndpoint(listen)}`;
+  return `certificate for ${names.join(", ")} by ACME from ${directoryName(directory)}; proof by ${challenge}, ${where}`;
 }
 
 function listenerLine({ service, address, tls, requireTls, networks }: Listener): string {

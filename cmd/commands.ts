@@ -48,6 +48,10 @@ const table = {
     brief: "Look at all that can go wrong, here and in DNS, and say how to mend it",
     load: async () => (await import("./doctor.ts")).doctorCommand,
   },
+  certificate: {
+    brief: "Show the certificate of the listeners, or order one by ACME",
+    load: async () => (await import("./certificate.ts")).certificateCommand,
+  },
   passwd: {
     brief: "Make a password file, or the SCRAM verifier of a password",
     load: async () => (await import("./passwd.ts")).passwdCommand,

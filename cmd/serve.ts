@@ -14,6 +14,7 @@ import { systemRandom } from "../src/platform/random.ts";
 import { type Office, openOffice } from "../src/relay/office.ts";
 import { type DoorPlan, Porch, type PorchPlan } from "../src/relay/porch.ts";
 import { openSpool } from "../src/spool/open.ts";
+import { openAcme } from "./acme.ts";
 import type { AdminSources } from "./admin.ts";
 import { admission } from "./admission.ts";
 import { readBook } from "./book.ts";
@@ -31,7 +32,7 @@ const GRACE = 9_000;
 export const serveCommand = buildCommand<CommonFlags, [], Context>({
   async func(flags) {
     const log = logOf(flags, systemClock);
-    const { config, plan, porch } = await enterService(flags.config, log);
+    const { config, plan, porch, acme } = await enterService(flags.config, log);
     const serve = serveOf(config);
     const spool = await openSpool({
       path: config.spool,
@@ -59,8 +60,12 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       });
       const office = await openOffice({ ...tools, hostname: config.hostname, book, pairing }, plan, porch);
       // Before anybody hears that we are there: they may have something to say at once.
-      const toldToEnd = untilToldToEnd(renew);
+      const toldToEnd = untilToldToEnd(async () => {
+        await renew();
+        acme.wake();
+      });
       announce(office, serve, log);
+      acme.keep(office, () => current);
       const sources = { spool, log, customers: () => office.book.customers, config: () => current };
       const admin = config.admin && (await openAdminFor(config, config.admin, sources));
       await notify("READY=1");
@@ -69,7 +74,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       await notify("STOPPING=1");
       await Promise.race([Promise.all([office.close(), admin?.close()]), pause(systemClock, GRACE)]);
     } finally {
-      await Promise.all([spool.close(), porch.close()]);
+      await Promise.all([spool.close(), porch.close(), acme.close()]);
     }
     process.exit(0);
   },
@@ -82,7 +87,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
         "serve.outbound; what goes no further comes back to its sender with a notice.\n\n" +
         "SIGHUP reads customers, limits and certificates anew; other changes want a restart. SIGTERM ends it within ten\n" +
         "seconds; nothing that was answered 250 is lost. With systemd: Type=notify, NotifyAccess=all, and sockets by\n" +
-        "FileDescriptorName=odmr, intake, lmtp or submission.",
+        "FileDescriptorName=odmr, intake, lmtp, submission or acme.",
       {
         "odmr serve": "with ./odmr.yaml, or the user's or the system's configuration",
         "odmr serve --config relay.yaml --log json": "log lines for programs",
@@ -95,14 +100,17 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
 /** Binds the ports that root alone may bind, becomes the user that the configuration names, and reads it as that one. */
 async function enterService(file: string | undefined, log: Log) {
   const asked = await readConfig(file);
-  const plan = planOf(serveOf(asked));
+  const passed = passedSockets(process.env, process.pid);
+  const plan = planOf(serveOf(asked), passed);
   const porch = new Porch(plan, { clock: systemClock, log });
   if (givesUpRoot(asked)) await porch.bind("ports");
+  const socket = passed.find(({ name }) => name === "acme")?.fd;
+  const acme = await openAcme(asked, { clock: systemClock, random: systemRandom, log }, socket);
   try {
     workAs(asked);
-    return { config: await loadConfig(file), plan, porch };
+    return { config: await loadConfig(file), plan, porch, acme };
   } catch (fault) {
-    await porch.close();
+    await Promise.all([porch.close(), acme.close()]);
     throw fault;
   }
 }
@@ -128,8 +136,7 @@ async function openAdminFor(
   );
 }
 
-function planOf({ listen, limits }: Serve): PorchPlan {
-  const passed = passedSockets(process.env, process.pid);
+function planOf({ listen, limits }: Serve, passed: readonly PassedSocket[]): PorchPlan {
   return {
     doors: listen.map((listener, i) => doorOf(listener, passedFor(listener, i, passed))),
     maxConnections: limits.connections,
@@ -143,7 +150,7 @@ function passedFor(
   place: number,
   passed: readonly PassedSocket[],
 ): PassedSocket | undefined {
-  const named = passed.some(({ name }) => ["odmr", "intake", "lmtp", "submission"].includes(name));
+  const named = passed.some(({ name }) => ["odmr", "intake", "lmtp", "submission", "acme"].includes(name));
   return named ? passed.find(({ name }) => name === service) : passed[place];
 }
 

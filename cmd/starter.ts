@@ -25,6 +25,7 @@ tls:
   certificate: relay.crt   # <--
   key: relay.key   # <--
   # self: true   # instead of both: odmr makes its own, for customers that come by odmr invite
+  # acme: { agree: true }   # instead of both: one from Let's Encrypt, which asks at port 80
   # clientCa: ca.crt   # for customers that show a certificate
   # clientCrl: ca.crl   # which of them count no more
 

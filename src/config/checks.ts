@@ -22,14 +22,18 @@ const ACCOUNTS = ["pull", "accounts"] as const;
 
 const problemChecks: readonly Check[] = [
   function* certificatesWithoutKey({ tls }) {
+    if (tls === undefined) return;
+    const own = (["self", "acme"] as const).find((way) => tls[way] !== undefined);
     for (const key of ["certificate", "key"] as const)
-      if (tls !== undefined && (tls[key] === undefined) === (tls.self === undefined))
-        yield tls.self
-          ? { path: ["tls", key], of: "key", message: "with self odmr makes its own; take one out" }
+      if ((tls[key] === undefined) === (own === undefined))
+        yield own
+          ? { path: ["tls", key], of: "key", message: `with ${own} odmr has its own; take one out` }
           : {
               path: ["tls"],
-              message: `${key} is missing; write certificate and key, or self: true without them`,
+              message: `${key} is missing; write certificate and key, or without them self: true, or acme: { agree: true }`,
             };
+    if (tls.self !== undefined && tls.acme !== undefined)
+      yield { path: ["tls", "self"], of: "key", message: "with acme there is a certificate; take one out" };
   },
   function* listenersWithoutCertificate({ tls, serve }) {
     for (const [i, listener] of (serve?.listen ?? []).entries())

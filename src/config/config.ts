@@ -1,6 +1,7 @@
 /** A configuration as the program uses it: what the file says, with what follows from it filled in. */
 
 import { dirname, join } from "node:path";
+import type { Endpoint } from "./endpoint.ts";
 import type { Settings } from "./schema.ts";
 import type { Target } from "./target.ts";
 
@@ -26,8 +27,24 @@ export type Outgoing = NonNullable<Pull["outgoing"]>;
 export type AccountSmarthost = NonNullable<Account["smarthost"]>;
 export type Admin = NonNullable<Settings["admin"]>;
 
-/** The certificate and its key are named, whether they are there or are still to be made (`self`). */
-export type Tls = NonNullable<Settings["tls"]> & { readonly certificate: string; readonly key: string };
+type TlsSettings = NonNullable<Settings["tls"]>;
+type AcmeSettings = NonNullable<TlsSettings["acme"]>;
+
+/** The certificate and its key are named, whether they are there or are still to be made (`self`) or had (`acme`: in one file). */
+export type Tls = Omit<TlsSettings, "acme"> & {
+  readonly certificate: string;
+  readonly key: string;
+  readonly acme?: Acme | undefined;
+};
+
+/** How a certificate is had by ACME, with nothing left open. */
+export interface Acme extends Omit<AcmeSettings, "names" | "listen"> {
+  readonly names: readonly string[];
+  /** undefined: nobody asks. */
+  readonly listen: Endpoint | undefined;
+  /** The file with the account's key. */
+  readonly account: string;
+}
 
 type ListenerSettings = Serve["listen"][number];
 
@@ -56,7 +73,7 @@ const LOOPBACK = ["127.0.0.0/8", "::1"];
 export function complete(settings: Settings, file: string): Config {
   const { serve, tls, ...rest } = settings;
   const state = isDatabase(settings.spool) ? join(dirname(file), "odmr") : settings.spool;
-  const known = { ...rest, file, state, ...(tls && { tls: completeTls(tls, state) }) };
+  const known = { ...rest, file, state, ...(tls && { tls: completeTls(tls, state, rest.hostname) }) };
   if (serve === undefined) return known;
   const listen = serve.listen.map((each) => completeListener(each, tls !== undefined));
   const { customersFolder = `${state}.customers` } = serve;
@@ -65,9 +82,21 @@ export function complete(settings: Settings, file: string): Config {
 
 const isDatabase = (spool: string): boolean => /^postgres(?:ql)?:/.test(spool);
 
-function completeTls(tls: NonNullable<Settings["tls"]>, state: string): Tls {
+function completeTls({ acme, ...tls }: TlsSettings, state: string, hostname: string): Tls {
+  if (acme !== undefined) {
+    const kept = `${state}.acme.pem`;
+    return { ...tls, certificate: kept, key: kept, acme: completeAcme(acme, state, hostname) };
+  }
   const { certificate = `${state}.crt`, key = `${state}.key` } = tls;
   return { ...tls, certificate, key };
+}
+
+function completeAcme(acme: AcmeSettings, state: string, hostname: string): Acme {
+  const { names = [hostname], challenge } = acme;
+  const usual = { http: { host: "::", port: 80 }, alpn: { host: "::", port: 443 }, dns: undefined }[
+    challenge
+  ];
+  return { ...acme, names, listen: acme.listen ?? usual, account: `${state}.acme.key` };
 }
 
 function completeListener(listener: ListenerSettings, certified: boolean): Listener {

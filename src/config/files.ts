@@ -38,8 +38,8 @@ async function listProblem({ clientCa, clientCrl }: Tls): Promise<string | undef
 }
 
 /** A certificate and a key that do not belong together would lock everybody out, and only at the first call. */
-async function pairProblem({ certificate, key, self }: Tls): Promise<string | undefined> {
-  if (self) return undefined;
+async function pairProblem({ certificate, key, self, acme }: Tls): Promise<string | undefined> {
+  if (self || acme) return undefined;
   try {
     const [pem, secret] = await Promise.all([readFile(certificate), readFile(key)]);
     const fits = new X509Certificate(pem).checkPrivateKey(createPrivateKey(secret));
@@ -74,7 +74,13 @@ function* namedFiles({
   admin,
 }: Pick<Settings, "pull" | "admin"> & NamesFiles): Iterable<NamedFile> {
   // What odmr makes for itself need not be there yet.
-  if (!tls?.self) yield* named(["tls"], { certificate: tls?.certificate, key: tls?.key });
+  if (!tls?.self && !tls?.acme) yield* named(["tls"], { certificate: tls?.certificate, key: tls?.key });
+  yield* named(["tls", "acme"], { ca: tls?.acme?.ca });
+  yield* named(
+    ["tls", "acme", "externalAccount", "key"],
+    { file: tls?.acme?.externalAccount?.key.file },
+    "secret",
+  );
   yield* named(["tls"], {
     clientCa: tls?.clientCa,
     clientCrl: tls?.clientCrl,

@@ -2,6 +2,7 @@
 // The one source: the types, the checks, `odmr init`'s comments and the JSON Schema for editors all come from here.
 
 import { z } from "zod";
+import { acmeIn } from "./acme.ts";
 import { accountSmarthost, homeOutgoing, ruleIn } from "./deliver.ts";
 import {
   addressPattern,
@@ -57,6 +58,11 @@ const tlsIn = (folder: string) =>
       .optional()
       .describe(
         "Instead of both: odmr makes a key and a certificate at its first start, beside the spool; callers know it by its pin (odmr invite says it).",
+      ),
+    acme: acmeIn(folder)
+      .optional()
+      .describe(
+        "Instead of both: odmr serve has a certificate from a CA by ACME (such as Let's Encrypt), and renews it.",
       ),
     clientCa: file(folder)
       .optional()

@@ -110,7 +110,10 @@ describe("an order", () => {
       (await orderFrom({ "GET /directory": { status: 503, body: "<h1>maintenance</h1>" } })).said,
       /directory returned error 503: http:\/\/127\.0\.0\.1:PORT\/directory/,
     );
-    assert.match((await orderFrom({ "GET /directory": { body: "<h1>hello</h1>" } })).said, /ACME directory: "newAccount"/);
+    assert.match(
+      (await orderFrom({ "GET /directory": { body: "<h1>hello</h1>" } })).said,
+      /ACME directory: "newAccount"/,
+    );
   });
 
   it("at a CA that hangs up, or is not there, names it", async () => {

@@ -8,7 +8,7 @@ test("every key has one sentence that says what it is", () => {
 });
 
 test("keys are found through lists and alternatives", () => {
-  assert.deepEqual(keysAt(["tls"]), ["certificate", "key", "self", "clientCa", "clientCrl"]);
+  assert.deepEqual(keysAt(["tls"]), ["certificate", "key", "self", "acme", "clientCa", "clientCrl"]);
   assert.deepEqual(keysAt(["pull", "accounts", "deliver"]), [
     ...["match", "from", "largerThan", "smallerThan", "header"],
     ...["to", "redirect", "otherwise", "during", "timezone"],

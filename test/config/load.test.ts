@@ -45,6 +45,28 @@ test("odmr's own certificate lies beside the spool", () => {
   assert.deepEqual(tlsOf("/var/lib/odmr/spool.db"), at("/var/lib/odmr/spool.db"));
 });
 
+test("a certificate by ACME is for this host, by port 80, and in one file with its key", () => {
+  const acmeOf = (more: string) =>
+    parseConfig(
+      `hostname: a.example\nspool: /var/lib/odmr/spool.db\ntls: { acme: { agree: true${more} } }\n`,
+      "/etc/odmr/odmr.yaml",
+    ).tls;
+  assert.deepEqual(acmeOf(""), {
+    certificate: "/var/lib/odmr/spool.db.acme.pem",
+    key: "/var/lib/odmr/spool.db.acme.pem",
+    acme: {
+      agree: true,
+      names: ["a.example"],
+      directory: "https://acme-v02.api.letsencrypt.org/directory",
+      challenge: "http",
+      listen: { host: "::", port: 80 },
+      account: "/var/lib/odmr/spool.db.acme.key",
+    },
+  });
+  assert.deepEqual(acmeOf(", challenge: alpn")?.acme?.listen, { host: "::", port: 443 });
+  assert.equal(acmeOf(", challenge: dns, dns: { set: [a] }")?.acme?.listen, undefined);
+});
+
 test("a whole configuration becomes one where nothing is left open", () => {
   const { serve, ...rest } = parseConfig(whole, "/etc/odmr/odmr.yaml");
   assert.deepEqual(rest, {
@@ -163,7 +185,7 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
   ],
   "a key like no other is told with those that there are": [
     relay("tls: { certificate: a, key: b, wallpaper: c }\n"),
-    /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, self, clientCa, clientCrl$/,
+    /^c\.yaml:3:32: tls\.wallpaper: this is no key here; there are certificate, key, self, acme, clientCa, clientCrl$/,
   ],
   "a rule that leads nowhere, to two places, or out of a house that no mail leaves is told": [
     account("user: a, password: { file: b }").replace(
@@ -256,11 +278,34 @@ const wrong: Readonly<Record<string, readonly [text: string, ...problems: readon
   ],
   "a certificate wants its key, or is odmr's own": [
     relay("tls: { certificate: a }\n"),
-    /^c\.yaml:3:6: tls: key is missing; write certificate and key, or self: true without them$/,
+    /^c\.yaml:3:6: tls: key is missing; write certificate and key, or without them self: true, or acme: \{ agree: true \}$/,
   ],
   "odmr's own certificate wants no files": [
     relay("tls: { self: true, key: b }\n"),
-    /^c\.yaml:3:20: tls\.key: with self odmr makes its own; take one out$/,
+    /^c\.yaml:3:20: tls\.key: with self odmr has its own; take one out$/,
+  ],
+  "a certificate by ACME wants the CA's terms agreed to": [
+    relay("tls: { acme: { contact: joe@a.example } }\n"),
+    /^c\.yaml:3:14: tls\.acme\.agree: read the terms of service of the CA, and write agree: true$/,
+  ],
+  "a certificate by ACME wants no files, and is no other": [
+    relay("tls: { acme: { agree: true }, self: true, certificate: a }\n"),
+    /^c\.yaml:3:31: tls\.self: with acme there is a certificate; take one out$/,
+    /^c\.yaml:3:43: tls\.certificate: with (?:self|acme) odmr has its own; take one out$/,
+  ],
+  "a CA is one that is known, or has a directory": [
+    relay("tls: { acme: { agree: true, directory: http://ca.example/ } }\n"),
+    /^c\.yaml:3:40: tls\.acme\.directory: "http:\/\/ca\.example\/" is no directory; write letsencrypt, or https:/,
+  ],
+  "a name is one, and is proved in a way that can prove it": [
+    relay('tls: { acme: { agree: true, names: ["*.a.example", "a_b"] } }\n'),
+    /^c\.yaml:3:36: tls\.acme\.names: \*\.a\.example can be proved by challenge: dns only$/,
+    /^c\.yaml:3:52: tls\.acme\.names\[1\]: this is no host name; write relay\.example\.net$/,
+  ],
+  "a record in DNS is made by somebody": [
+    relay("tls: { acme: { agree: true, challenge: dns, listen: '[::]:80' } }\n"),
+    /tls\.acme\.challenge: who makes the record\? write dns: /,
+    /tls\.acme\.listen: with challenge: dns nobody asks; take it out$/,
   ],
   "one address is listened on once": [
     relay(

@@ -10,3 +10,5 @@ export const holdsBackTls = !onDeno;
 export const hearsUsr1 = !onDeno;
 /** Deno has no setgroups: root's groups would stay, so it gives up nothing and says so. */
 export const givesUpGroups = !onDeno;
+/** Deno's TLS shows no certificate with a critical extension that it does not know, such as RFC 8737 wants. */
+export const showsExtensions = !onDeno;
