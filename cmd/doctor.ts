@@ -46,9 +46,10 @@ export const doctorCommand = buildCommand<DoctorFlags, [], Context>({
     const status = statusFor(all);
     this.process.exitCode = status;
     await flushed(stdout);
-    // What was given up on may go on in its thread, or on its line.
-    setTimeout(() => process.exit(status), LEAVE).unref();
+    // What was given up on may go on in the spool's thread: it is left behind.
+    const timer = systemClock.after(LEAVE, () => process.exit(status));
     await close();
+    timer.stop();
   },
   parameters: {
     flags: {

@@ -10,14 +10,13 @@ import { relaying } from "../../cmd/doctor/openrelay.ts";
 import type { Patient } from "../../cmd/doctor/patient.ts";
 import { patientOf } from "../../cmd/doctor/system.ts";
 import { checksOf } from "../../cmd/doctor/table.ts";
-import { main } from "../../cmd/odmr.ts";
 import { readConfig } from "../../src/config/load.ts";
 import { ConnectionError } from "../../src/net/connection.ts";
 import { LineError } from "../../src/net/talk.ts";
 import { NameTrouble } from "../../src/platform/dns.ts";
 import { openDatabase } from "../../src/platform/sqlite.ts";
 import { SpoolError } from "../../src/spool/spool.ts";
-import { type Ended, inFolder, odmr } from "../support/cli.ts";
+import { type Ended, inFolder, odmr, odmrHere } from "../support/cli.ts";
 import { manualClock } from "../support/clock.ts";
 import { withNameServer } from "../support/nameserver.ts";
 import { pipe } from "../support/pipe.ts";
@@ -65,6 +64,7 @@ const withHouse = (zone: Zone, use: (house: House) => Promise<void>): Promise<vo
 async function settle(
   { folder, port }: House,
   given: Readonly<Record<string, unknown>> = {},
+  name = "house",
 ): Promise<string> {
   const account = {
     name: "vps",
@@ -82,9 +82,9 @@ async function settle(
     ],
     ...given,
   };
-  const file = join(folder, "house.yaml");
+  const file = join(folder, `${name}.yaml`);
   const pull = { accounts: [account], outgoing: { via: "vps" } };
-  const text = JSON.stringify({ hostname: "house.test", spool: "house.db", pull });
+  const text = JSON.stringify({ hostname: "house.test", spool: `${name}.db`, pull });
   await writeFile(file, text.replace("lmtp:LMTP", `lmtp:${folder}/lmtp.sock`));
   return file;
 }
@@ -109,14 +109,14 @@ const zone: Zone = {
 const ONLY = ["--only", "config,files,certificate,dns,listeners,turns,peers,targets,clock"];
 
 describe("odmr doctor", () => {
-  it("finds nothing to mend at a house that is well, and changes nothing there", () =>
+  it("finds nothing to mend at a house that is well, changes nothing there, and says of one that is not what is to be done", () =>
     withHouse(zone, async (house) => {
       const { folder, server } = house;
       const file = await settle(house);
       await mkdir(join(folder, "mail"));
       assert.deepEqual((await odmr(["pull", "--config", file, "--log-level", "error"])).status, 0);
       const before = await snapshot(folder);
-      const ended = await odmr(["doctor", "--config", file, "--dns", server, ...ONLY]);
+      const ended = await odmrHere(["doctor", "--config", file, "--dns", server, ...ONLY]);
       assert.deepEqual(
         { status: ended.status, stderr: ended.stderr },
         { status: 0, stderr: "" },
@@ -157,7 +157,7 @@ clock
 14 fine, 0 to look at, 0 to mend, 1 not looked at
 `,
       );
-      const spool = await odmr(["doctor", "--config", file, "--only", "spool", "--bodies", "--json"]);
+      const spool = await odmrHere(["doctor", "--config", file, "--only", "spool", "--bodies", "--json"]);
       assert.deepEqual(
         findingsIn(spool)
           .filter(({ check }) => check.startsWith("spool"))
@@ -165,69 +165,7 @@ clock
         ["spool ok", "spool-pages ok", "spool-sums ok", "spool-bodies ok"],
       );
       assert.deepEqual(await snapshot(folder), before);
-    }));
-
-  it("says of a house that is not well what is to be done", () =>
-    withHouse({ "example.org MX": [{ priority: 5, exchange: "elsewhere.test" }] }, async (house) => {
-      const { folder, server } = house;
-      await writeFile(join(folder, "wrong.secret"), "not it\n", { mode: 0o600 });
-      await writeFile(join(folder, "blocked"), "");
-      const file = await settle(house, {
-        password: { file: "wrong.secret" },
-        smarthost: undefined,
-        deliver: [
-          { match: "a@example.org", to: "lmtp:nobody.sock" },
-          { match: "b@example.org", to: "maildir:blocked/{local}" },
-          { match: "c@example.org", to: 'command:["no-such-program-here"]' },
-          { match: "*", to: "discard:" },
-        ].map(({ match, to }) => ({ match, to: to.replace("lmtp:", `lmtp:${folder}/`) })),
-      });
-      await chmod(file, 0o666);
-      const ended = await odmr(["doctor", "--config", file, "--dns", server, ...ONLY]);
-      assert.equal(ended.status, 77);
-      assert.equal(
-        (await told(ended, house)).replace(/(connect\w*) ENOENT.*/, "$1 ENOENT"),
-        `config
- ✓ configuration house.yaml right, with all the files that it names
-
-files
- ✗ configuration-mode house.yaml others may change it, and name programs in it
- → chmod go-w house.yaml
- ✓ private-file wrong.secret its owner's alone
- - private-file house.db no spool there
-
-dns
- ✗ mx example.org its mail goes to 5 elsewhere.test, and not to 127.0.0.1
- → make an MX record with a name whose address is 127.0.0.1
- ✗ spf example.org it has no SPF record
- → make the TXT record "v=spf1 ip4:127.0.0.1 -all"
- ! dmarc example.org it has no DMARC policy; large receivers ask for one
- → make the TXT record "v=DMARC1; p=none" at _dmarc.example.org
-
-turns
- - last-call vps no spool there yet
-
-peers
- ✗ provider vps (127.0.0.1:366) 127.0.0.1:366 refuses the login home: 535 5.7.8 Authentication failed
- → see user, password and certificate, here and there
-
-targets
- ✗ target lmtp:nobody.sock connecting to nobody.sock: connect ENOENT
- → see that it runs, and that nothing is between
- ✗ target maildir:blocked/{local} blocked is no folder
- → name another
- ✗ target command:["no-such-program-here"] there is no program no-such-program-here in PATH
- → install it, or name it by its full path
- ! target discard: mail is thrown away
- → leave it if it is meant so
-
-clock
- - clock this machine nothing was named to compare it with
- → --ntp SERVER asks a time server
-
-2 fine, 2 to look at, 7 to mend, 3 not looked at
-`,
-      );
+      await isNotWell(house);
     }));
 
   it("says in JSON that the spool is damaged, and ends with 65", () =>
@@ -267,13 +205,10 @@ clock
   it("has one finding for a configuration that cannot be read", () =>
     inFolder(async (folder) => {
       await writeFile(join(folder, "odmr.yaml"), "hostname: x.test\nspool: s.db\nspol: y\n");
-      const said: string[] = [];
-      const stdout = { write: (text: string) => said.push(text) };
-      const argv = ["doctor", "--json", "--config", join(folder, "odmr.yaml")];
-      assert.equal(await main(argv, "odmr", { stdout, stderr: silent }), 78);
-      const found = findingsIn({ status: 78, stdout: said.join(""), stderr: "" });
+      const ended = await odmrHere(["doctor", "--json", "--config", join(folder, "odmr.yaml")]);
+      assert.equal(ended.status, 78);
       assert.deepEqual(
-        found.map(({ check, status }) => [check, status]),
+        findingsIn(ended).map(({ check, status }) => [check, status]),
         [["configuration", "fail"]],
       );
     }));
@@ -281,7 +216,7 @@ clock
   it("tells of what a configuration names and is not there, and goes on", () =>
     inFolder(async (folder) => {
       const file = await settle({ folder, port: 366, server: "" });
-      const ended = await odmr(["doctor", "--config", file, "--only", "config,files", "--json"]);
+      const ended = await odmrHere(["doctor", "--config", file, "--only", "config,files", "--json"]);
       const [configuration, ...others] = findingsIn(ended);
       assert.equal(configuration?.status, "fail");
       assert.match(configuration.detail, /home\.secret does not exist/);
@@ -294,11 +229,77 @@ clock
       ["--dns", "ns.example.net"],
       ["--ntp", "a b"],
     ] as const)
-      assert.equal(await main(["doctor", flag, value], "odmr", { stdout: silent, stderr: silent }), 64, flag);
+      assert.equal((await odmrHere(["doctor", flag, value])).status, 64, flag);
   });
 });
 
-const silent = { write: () => undefined };
+/** The house beside it: its mail goes elsewhere, its secret is another, and its targets are not there. */
+const isNotWell = (house: House): Promise<void> =>
+  withNameServer({ "example.org MX": [{ priority: 5, exchange: "elsewhere.test" }] }, async (server) => {
+    const { folder } = house;
+    await writeFile(join(folder, "wrong.secret"), "not it\n", { mode: 0o600 });
+    await writeFile(join(folder, "blocked"), "");
+    const file = await settle(
+      house,
+      {
+        password: { file: "wrong.secret" },
+        smarthost: undefined,
+        deliver: [
+          { match: "a@example.org", to: "lmtp:nobody.sock" },
+          { match: "b@example.org", to: "maildir:blocked/{local}" },
+          { match: "c@example.org", to: 'command:["no-such-program-here"]' },
+          { match: "*", to: "discard:" },
+        ].map(({ match, to }) => ({ match, to: to.replace("lmtp:", `lmtp:${folder}/`) })),
+      },
+      "bad",
+    );
+    await chmod(file, 0o666);
+    const ended = await odmrHere(["doctor", "--config", file, "--dns", server, ...ONLY]);
+    assert.equal(ended.status, 77);
+    assert.equal(
+      (await told(ended, house)).replace(/(connect\w*) ENOENT.*/, "$1 ENOENT"),
+      `config
+ ✓ configuration bad.yaml right, with all the files that it names
+
+files
+ ✗ configuration-mode bad.yaml others may change it, and name programs in it
+ → chmod go-w bad.yaml
+ ✓ private-file wrong.secret its owner's alone
+ - private-file bad.db no spool there
+
+dns
+ ✗ mx example.org its mail goes to 5 elsewhere.test, and not to 127.0.0.1
+ → make an MX record with a name whose address is 127.0.0.1
+ ✗ spf example.org it has no SPF record
+ → make the TXT record "v=spf1 ip4:127.0.0.1 -all"
+ ! dmarc example.org it has no DMARC policy; large receivers ask for one
+ → make the TXT record "v=DMARC1; p=none" at _dmarc.example.org
+
+turns
+ - last-call vps no spool there yet
+
+peers
+ ✗ provider vps (127.0.0.1:366) 127.0.0.1:366 refuses the login home: 535 5.7.8 Authentication failed
+ → see user, password and certificate, here and there
+
+targets
+ ✗ target lmtp:nobody.sock connecting to nobody.sock: connect ENOENT
+ → see that it runs, and that nothing is between
+ ✗ target maildir:blocked/{local} blocked is no folder
+ → name another
+ ✗ target command:["no-such-program-here"] there is no program no-such-program-here in PATH
+ → install it, or name it by its full path
+ ! target discard: mail is thrown away
+ → leave it if it is meant so
+
+clock
+ - clock this machine nothing was named to compare it with
+ → --ntp SERVER asks a time server
+
+2 fine, 2 to look at, 7 to mend, 3 not looked at
+`,
+    );
+  });
 
 /** Each file below a folder, with a sum of its content. */
 async function snapshot(folder: string): Promise<readonly string[]> {

@@ -5,7 +5,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { checks } from "../../cmd/doctor/table.ts";
-import { inFolder, odmr } from "../support/cli.ts";
+import { inFolder, odmrHere } from "../support/cli.ts";
 
 const text = readFileSync(new URL("../../dist/docs/doctor.md", import.meta.url), "utf8");
 const words = (cell = ""): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, word = ""]) => word);
@@ -44,7 +44,9 @@ describe("the document on odmr doctor", () => {
       const here = commands.map((words) =>
         words.includes("--only") ? words : [...words, "--only", "targets,peers"],
       );
-      const ended = await Promise.all(here.map((words) => odmr(words, { cwd: folder })));
+      const at = (word: string) => (word === "odmr.yaml" ? join(folder, word) : word);
+      const ended = [];
+      for (const words of here) ended.push(await odmrHere(words.map(at)));
       assert.deepEqual(
         ended.map(({ status, stderr }) => ({ status, stderr })),
         [

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { systemLookup } from "../../src/platform/lookup.ts";
 import { certs } from "../support/certs.ts";
-import { inFolder, odmr } from "../support/cli.ts";
+import { inFolder, odmrHere } from "../support/cli.ts";
 import { freePort, start, withPeers } from "../support/processes.ts";
 import { withServe } from "../support/served.ts";
 
@@ -104,7 +104,15 @@ const bad = (): Zones => ({
 /** What was found, without what is of this machine alone. */
 async function examined(config: string, server: string) {
   const only = ["--only", "certificate,dns,listeners"];
-  const { status, stdout } = await odmr(["doctor", "--config", config, "--dns", server, "--json", ...only]);
+  const { status, stdout } = await odmrHere([
+    "doctor",
+    "--config",
+    config,
+    "--dns",
+    server,
+    "--json",
+    ...only,
+  ]);
   const lines = stdout.trimEnd().split("\n");
   const found = lines.map((line) => JSON.parse(line) as Readonly<Record<string, string>>);
   return { status, found: found.map((each) => `${each.check} ${each.status}`), lines: found };
