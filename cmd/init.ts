@@ -1,24 +1,35 @@
 /** `odmr init relay|home [FILE]`: writes a commented starter configuration, over nothing that is there. */
 
-import { writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { buildCommand } from "@stricli/core";
 import { isHostname } from "../src/config/names.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type Context, helpText, switchFlag, textArgument } from "./flags.ts";
-import { nextSteps, readyRelay, type StarterKind, starter } from "./starter.ts";
+import { nextSteps, type StarterKind, starter } from "./starter.ts";
 
 interface InitFlags {
   readonly force: boolean;
+  readonly yes: boolean;
   readonly hostname?: string;
 }
 
+/** What is to be written, and what is left to do. */
+interface Starting {
+  readonly text: string;
+  /** Nothing in it is left to be changed. */
+  readonly ready: boolean;
+  /** Its customers are yet to come. */
+  readonly invites: boolean;
+}
+
 export const initCommand = buildCommand<InitFlags, [kind: StarterKind, file?: string], Context>({
-  async func({ force, hostname }, kind, file = "odmr.yaml") {
+  async func({ force, yes, hostname }, kind, file = "odmr.yaml") {
     if (hostname !== undefined && kind === "home")
       throw new UsageError("--hostname is for a relay; for a home odmr join writes all");
-    const ready = hostname !== undefined;
-    await write(file, ready ? readyRelay(hostname) : starter(kind), force);
-    const steps = nextSteps(kind, file, ready)
+    if (!force && (await isThere(file))) throw occupied(file);
+    const { text, ready, invites } = await starting(kind, hostname, yes);
+    await write(file, text, force);
+    const steps = nextSteps(kind, file, invites)
       .map((step) => `  ${step}\n`)
       .join("");
     const then = ready ? "Then:" : "Change what is marked with <--, then:";
@@ -27,6 +38,7 @@ export const initCommand = buildCommand<InitFlags, [kind: StarterKind, file?: st
   parameters: {
     flags: {
       force: switchFlag("Write over a file that is there"),
+      yes: switchFlag("Ask nothing: what must be changed is marked in the file"),
       hostname: {
         kind: "parsed",
         parse: hostnameOf,
@@ -49,9 +61,10 @@ export const initCommand = buildCommand<InitFlags, [kind: StarterKind, file?: st
   },
   docs: {
     brief: "Write a commented starter configuration",
-    customUsage: ["relay|home [--hostname NAME] [FILE]"],
+    customUsage: ["relay|home [--yes] [FILE]", "relay --hostname NAME [FILE]"],
     fullDescription: helpText(
-      "Writes a commented starter configuration; a file that is there stays as it is.",
+      "Writes a commented starter configuration; a file that is there stays as it is. In a terminal it asks for what must\n" +
+        "be yours. Where the relay is an odmr, odmr join at home does all of it, and needs no init.",
       {
         "odmr init relay /etc/odmr/odmr.yaml": "for the host with a fixed address",
         "odmr init relay --hostname relay.example.net": "the same, and nothing in it is left to be changed",
@@ -71,15 +84,34 @@ function hostnameOf(text: string): string {
   throw new Error(`"${text}" is no host name; write relay.example.net`);
 }
 
+/** Asks, where a person sits before it. */
+async function starting(kind: StarterKind, hostname: string | undefined, yes: boolean): Promise<Starting> {
+  const { answeredHome, answeredRelay } = await import("./answered.ts");
+  if (hostname !== undefined)
+    return { text: answeredRelay({ hostname, domains: [] }), ready: true, invites: true };
+  if (yes || process.stdin.isTTY !== true || process.stdout.isTTY !== true)
+    return { text: starter(kind), ready: false, invites: false };
+  const { askHome, askRelay } = await import("./interview.ts");
+  if (kind === "home") return { text: answeredHome(await askHome()), ready: true, invites: false };
+  const answers = await askRelay();
+  return { text: answeredRelay(answers), ready: true, invites: answers.domains.length === 0 };
+}
+
+const isThere = (file: string): Promise<boolean> =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+const occupied = (file: string, cause?: unknown): Exit =>
+  new Exit(status.cannotCreate, `${file} is there already; name another file, or say --force`, { cause });
+
 async function write(file: string, text: string, force: boolean): Promise<void> {
   try {
     await writeFile(file, text, { flag: force ? "w" : "wx" });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
-    const why =
-      code === "EEXIST"
-        ? "is there already; name another file, or say --force"
-        : `cannot be written: ${message}`;
-    throw new Exit(status.cannotCreate, `${file} ${why}`, { cause });
+    if (code === "EEXIST") throw occupied(file, cause);
+    throw new Exit(status.cannotCreate, `${file} cannot be written: ${message}`, { cause });
   }
 }

@@ -1,14 +1,12 @@
 /** `odmr join`: takes an invitation at home, and does all that is needed until mail comes. */
 // Nothing is spent before all else is right: the token leaves last, and the same line may be given again if anything breaks.
 import { access, readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, extname, join, resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { buildCommand } from "@stricli/core";
 import { type Invitation, InvitationError, parseInvitation } from "../src/config/invitation.ts";
 import { configPlaces, loadConfig } from "../src/config/load.ts";
 import { isHostname } from "../src/config/names.ts";
-import { formatTarget, parseTarget, type Target, TargetError } from "../src/config/target.ts";
+import { formatTarget, type Target, TargetError } from "../src/config/target.ts";
 import { dial } from "../src/net/dial.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
@@ -20,12 +18,12 @@ import { type LoginTools, logIn } from "../src/relay/login.ts";
 import { openSpool } from "../src/spool/open.ts";
 import { type Address, domainOf, parseAddress } from "../src/wire/address.ts";
 import { planOf, stateFolder } from "./account.ts";
+import { type Asking, asking, askTarget, found, targetIn } from "./asking.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
 import { ACCOUNT, configText, ourName } from "./joined.ts";
 import { logOf } from "./log.ts";
 import { makeOwnCertificate } from "./owncertificate.ts";
-import { looking, proposals } from "./proposal.ts";
 import { targetProblem } from "./targets.ts";
 import { type Trial, tryOut } from "./trial.ts";
 import { keepPrivate } from "./user.ts";
@@ -192,18 +190,6 @@ async function writeConfig(file: string, text: string, force: boolean): Promise<
   else if (!(await placeNew(file, text, systemRandom))) throw occupied(file);
 }
 
-interface Asking {
-  /** Undefined: nobody is there to be asked. */
-  readonly question: ((text: string) => Promise<string>) | undefined;
-  close(): void;
-}
-
-function asking(): Asking {
-  if (process.stdin.isTTY !== true) return { question: undefined, close: () => {} };
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  return { question: (text) => lines.question(text), close: () => lines.close() };
-}
-
 async function invitationOf({ file }: JoinFlags, { question }: Asking): Promise<Invitation> {
   try {
     if (file !== undefined) return parseInvitation(await readFile(file, "utf8"));
@@ -224,22 +210,15 @@ async function stdin(): Promise<string> {
 
 /** What was named, or what the user says to what is proposed. */
 async function targetOf({ to }: JoinFlags, { question }: Asking): Promise<Target> {
-  if (to !== undefined) return targetIn(to);
-  const found = await proposals(looking(homedir(), systemClock));
-  if (question === undefined)
-    throw new UsageError(`say where mail is to go, such as --to ${found[0]?.target}   (${found[0]?.what})`);
-  const lines = found.map(({ target, what }, i) => `  ${i + 1}  ${target}   (${what})\n`).join("");
-  const said = await question(`Where is mail to go?\n${lines}A number, or another target [1]: `);
-  const chosen = found[said.trim() === "" ? 0 : Number(said) - 1];
-  return targetIn(chosen?.target ?? said.trim());
+  if (to !== undefined) return named(to);
+  if (question !== undefined) return await askTarget(question);
+  const [best] = await found();
+  throw new UsageError(`say where mail is to go, such as --to ${best?.target}   (${best?.what})`);
 }
 
-function targetIn(text: string): Target {
+function named(text: string): Target {
   try {
-    const target = parseTarget(text);
-    return "path" in target
-      ? { ...target, path: resolve(target.path.replace(/^~(?=\/)/, homedir())) }
-      : target;
+    return targetIn(text);
   } catch (cause) {
     if (cause instanceof TargetError) throw new UsageError(`--to: ${cause.message}`);
     throw cause;

@@ -180,11 +180,11 @@ pull:
 `,
 } as const;
 
-/** What to do after it was written. @param ready nothing in it is left to be changed */
-export function nextSteps(kind: StarterKind, file: string, ready = false): readonly string[] {
+/** What to do after it was written. @param invites customers of this relay are yet to come */
+export function nextSteps(kind: StarterKind, file: string, invites = false): readonly string[] {
   const secret = join(dirname(file), "home.secret");
   const config = file === "odmr.yaml" ? "" : ` --config ${file}`;
-  if (ready) return [`odmr serve${config}`, `odmr invite home --domain example.org${config}`];
+  if (invites) return [`odmr serve${config}`, `odmr invite home --domain example.org${config}`];
   const password = {
     relay: `odmr passwd ${secret}`,
     home: `odmr passwd --stdin ${secret}   # what the relay's operator gave you`,
@@ -199,23 +199,4 @@ export function starter(kind: StarterKind): string {
     const said = describedAt(path.split("."))?.description ?? "";
     return `${indent}# ${said}`;
   });
-}
-
-/** A relay's configuration in which nothing is left to be changed: its own certificate, and no customers but those to come. */
-export function readyRelay(hostname: string): string {
-  return starter("relay")
-    .replace("hostname: relay.example.net   # <--", `hostname: ${JSON.stringify(hostname)}`)
-    .replace(
-      /^ {2}certificate: .*\n {2}key: .*\n.*\n/m,
-      `  # ${describedAt(["tls", "self"])?.description}\n  self: true\n  # certificate: relay.crt\n  # key: relay.key\n`,
-    )
-    .replace(/^ {2}customers:\n[\s\S]*?\n(?=\n {2}#)/m, (customers) => {
-      const example = customers.trimEnd().replace(/^ {2}(?!$)/gm, "  # ");
-      return `  # Whoever comes by: odmr invite home --domain example.org\n  # Or written here:\n${example}\n`;
-    })
-    .replaceAll(/ *# <--$/gm, "")
-    .replace(
-      "# What must be yours is marked with <--; check the file with: odmr check",
-      "# Check it with: odmr check",
-    );
 }

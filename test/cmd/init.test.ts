@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { test } from "node:test";
-import { readyRelay, starter } from "../../cmd/starter.ts";
+import { describe, test } from "node:test";
+import { answeredRelay } from "../../cmd/answered.ts";
+import { starter } from "../../cmd/starter.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import { certs } from "../support/certs.ts";
 import { inFolder, odmr } from "../support/cli.ts";
+import { atTerminal, withTerminal } from "../support/terminal.ts";
 
 const named = {
   relay: ["relay.crt", "relay.key", "home.secret"],
@@ -95,7 +97,7 @@ test("a file that is there stays as it is, unless --force says otherwise", () =>
   }));
 
 test("a relay that is given its name needs nothing else: its own certificate, and customers that are still to come", () => {
-  const text = readyRelay("relay.example.org");
+  const text = answeredRelay({ hostname: "relay.example.org", domains: [] });
   assert.doesNotMatch(text, /<--/);
   const { hostname, tls, serve } = parseConfig(text, "/etc/odmr/odmr.yaml");
   assert.deepEqual(
@@ -131,4 +133,86 @@ test("there is a relay and a home, and nothing else", async () => {
   const { status, stderr } = await odmr(["init", "cloud"]);
   assert.equal(status, 64);
   assert.match(stderr, /"cloud" is neither relay nor home; see --help/);
+});
+
+describe("in a terminal", withTerminal, () => {
+  test("init relay asks for the name and the domains, again where they are wrong, and leaves nothing to be changed", () =>
+    inFolder(async (cwd) => {
+      const { status, screen } = await atTerminal(
+        ["init", "relay"],
+        [
+          ["as the world knows it", "relay\r"],
+          ['"relay" is no host name', ""],
+          ["as the world knows it", "Relay.example.net\r"],
+          ["odmr invite): ", "example.org, example.com\r"],
+        ],
+        { cwd },
+      );
+      assert.equal(status, 0, screen);
+      assert.match(
+        screen,
+        /Wrote odmr\.yaml\. Then:\n {2}odmr passwd home\.secret\n {2}odmr check\n {2}odmr serve\n$/,
+      );
+      const text = await readFile(join(cwd, "odmr.yaml"), "utf8");
+      assert.equal(
+        text,
+        answeredRelay({ hostname: "relay.example.net", domains: ["example.org", "example.com"] }),
+      );
+      assert.doesNotMatch(text, /<--/);
+      const { hostname, tls, serve } = parseConfig(text, "odmr.yaml");
+      assert.deepEqual(
+        [hostname, tls?.self, serve?.customers.map(({ name, domains }) => [name, domains])],
+        ["relay.example.net", true, [["home", ["example.org", "example.com"]]]],
+      );
+    }));
+
+  test("init home asks whom to call, and proposes where mail goes", () =>
+    inFolder(async (cwd) => {
+      await mkdir(join(cwd, "Maildir"));
+      const { status, screen } = await atTerminal(
+        ["init", "home", "home.yaml"],
+        [
+          ["The relay, host or host:port: ", "relay.example.net\r"],
+          ["whose mail it has for us: ", "example.org\r"],
+          ["Who we are there [home]: ", "\r"],
+          ["or another target [1]: ", "nowhere\r"],
+          ['"nowhere" is no target', ""],
+          ["or another target [1]: ", "maildir:~/Mail/{local}\r"],
+        ],
+        { cwd, env: { HOME: cwd } },
+      );
+      assert.equal(status, 0, screen);
+      assert.match(screen, /^ {2}\d {2}maildir:\S+\{local\} {3}\(a Maildir for each address\)$/m);
+      const text = await readFile(join(cwd, "home.yaml"), "utf8");
+      assert.doesNotMatch(text, /<--/);
+      const [account] = parseConfig(text, "home.yaml").pull?.accounts ?? [];
+      assert.deepEqual(
+        [account?.provider, account?.user, account?.domains, account?.deliver.at(-1)?.to],
+        [
+          { host: "relay.example.net", port: 366 },
+          "home",
+          ["example.org"],
+          { type: "maildir", path: join(cwd, "Mail/{local}") },
+        ],
+      );
+    }));
+
+  test("who leaves before the last answer has written nothing", () =>
+    inFolder(async (cwd) => {
+      const { status, screen } = await atTerminal(["init", "home"], [["host:port: ", "\x04"]], { cwd });
+      assert.deepEqual([status, await readdir(cwd)], [64, []], screen);
+      assert.match(screen, /odmr: it was not answered, and nothing was written\n$/);
+    }));
+
+  test("with --yes init asks nothing, and a file that is there is said before any question", () =>
+    inFolder(async (cwd) => {
+      const { status, screen } = await atTerminal(["init", "relay", "--yes"], [], { cwd });
+      assert.equal(status, 0, screen);
+      assert.equal(await readFile(join(cwd, "odmr.yaml"), "utf8"), starter("relay"));
+      const again = await atTerminal(["init", "relay"], [], { cwd });
+      assert.deepEqual(
+        [again.status, again.screen],
+        [73, "odmr: odmr.yaml is there already; name another file, or say --force\n"],
+      );
+    }));
 });
