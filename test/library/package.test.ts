@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -22,12 +22,11 @@ async function well(file: string, args: readonly string[], options: RunOptions):
 
 /** As after `npm install odmr`: the package from its tarball, and beside it what it depends on. */
 async function install(folder: string): Promise<void> {
-  const [packed] = JSON.parse(
-    await well("npm", ["pack", "--json", "--pack-destination", folder], { cwd: root }),
-  ) as readonly [{ readonly filename: string }];
+  await well("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root });
+  const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz")) ?? "none";
   const home = join(folder, "node_modules", "odmr");
   await mkdir(home, { recursive: true });
-  await well("tar", ["-xzf", packed.filename, "--strip-components=1", "-C", home], { cwd: folder });
+  await well("tar", ["-xzf", tarball, "--strip-components=1", "-C", home], { cwd: folder });
   await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
   for (const name of await needed()) await link(join(modules, name), join(folder, "node_modules", name));
   await link(join(home, manifest.bin.odmr), join(folder, "node_modules", ".bin", "odmr"));
