@@ -15,6 +15,9 @@ import {
   entryLine,
   eventJson,
   eventLine,
+  nodeHead,
+  nodeJson,
+  nodeRow,
   tableHead,
   tableRow,
   time,
@@ -155,7 +158,11 @@ export const catCommand = buildCommand<CatFlags, string[], Context>({
 export const statsCommand = buildCommand<LookFlags, string[], Context>({
   async func(flags, ...ids) {
     const filter = await lookFilter(flags, ids, systemClock.now());
-    const lanes = await withQueue(flags, ({ queue }) => lanesOf(queue, filter));
+    const { lanes, nodes } = await withQueue(flags, async ({ queue, nodes }) => ({
+      lanes: await lanesOf(queue, filter),
+      // Whoever asks for some of the mail does not ask for them.
+      nodes: Object.keys(filter).length === 0 ? await nodes.nodes() : [],
+    }));
     const lines = new Lines(this.process.stdout);
     if (!flags.json)
       await lines.line(
@@ -167,11 +174,23 @@ export const statsCommand = buildCommand<LookFlags, string[], Context>({
           ? JSON.stringify({ direction, customer, entries, octets, oldest: time(oldest), states })
           : `${left(direction, 9)}  ${left(safe(customer), 16)}  ${right(String(entries), 8)}  ${right(sizeText(octets), 5)}  ${time(oldest)}`,
       );
+    if (!flags.json && nodes.length > 0) await lines.line(`\n${nodeHead}`);
+    for (const node of nodes) await lines.line(flags.json ? nodeJson(node) : nodeRow(node));
     await lines.end();
     if (lanes.length === 0) nothing(this.process, flags);
   },
   parameters: { flags: lookFlags, positional: idArguments },
-  docs: { brief: "Sum up what waits, by direction and customer", customUsage: [chosen] },
+  docs: {
+    brief: "Sum up what waits, by direction and customer; of a shared spool, its nodes too",
+    customUsage: [chosen],
+    fullDescription: helpText(
+      'With --json an object for each lane; then, of a shared spool and without filters, for each node: {"node": NAME, …}.',
+      {
+        "odmr queue stats": "who has how much here, and which relays are at work",
+        "odmr queue stats --json | jq 'select(.node and (.alive | not))'": "nodes that ended without a word",
+      },
+    ),
+  },
 });
 
 interface HistoryFlags extends QueueFlags, Pick<FilterFlags, "newerThan" | "limit"> {

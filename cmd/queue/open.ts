@@ -12,7 +12,7 @@ import { userName } from "../../src/platform/whoami.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { isPostgres } from "../../src/spool/postgres/address.ts";
-import type { HoldRules, RemoteQueue } from "../../src/spool/remote.ts";
+import type { HoldRules, Nodes, RemoteQueue } from "../../src/spool/remote.ts";
 import type { Actor, Queue } from "../../src/spool/spool.ts";
 import { Exit, type Status, status, UsageError } from "../exit.ts";
 import { type CommonFlags, commonFlags, textFlag } from "../flags.ts";
@@ -43,6 +43,7 @@ export const queueFlags = {
 export interface Desk {
   readonly queue: Queue;
   readonly rules: HoldRules;
+  readonly nodes: Nodes;
   /** Undefined: none was needed. */
   readonly config: Config | undefined;
 }
@@ -51,8 +52,11 @@ export interface Desk {
 export async function withQueue<T>(flags: QueueFlags, act: (desk: Desk) => Promise<T>): Promise<T> {
   const remote = await remoteOf(flags);
   if (remote === undefined)
-    return await withSpool(flags, (spool, { config }) => act({ queue: spool, rules: spool.records, config }));
-  return await act({ queue: remote, rules: remote, config: undefined });
+    return await withSpool(flags, (spool, { config }) => {
+      const { records } = spool;
+      return act({ queue: spool, rules: records, nodes: records, config });
+    });
+  return await act({ queue: remote, rules: remote, nodes: remote, config: undefined });
 }
 
 /** The queue behind --url; undefined if the flags name none. @throws UsageError, ConfigError */

@@ -1,6 +1,7 @@
 /** Entries as people and programs read them: tables, plain lines, JSON Lines. */
 // JSON has the contract's fields and no others; what is unknown is null, so that a program need not look for it.
 import type { Instant } from "../../src/platform/clock.ts";
+import type { NodeRecord } from "../../src/spool/records.ts";
 import type { Entry, SpoolEvent } from "../../src/spool/spool.ts";
 import type { Address } from "../../src/wire/address.ts";
 import {
@@ -43,6 +44,20 @@ export function eventJson({ at, id, recipient, what, actor, reason }: SpoolEvent
 export function eventLine({ at, id, recipient, what, actor, reason }: SpoolEvent): string {
   const words = [time(at), id, what, recipient ?? "-", actor, reason];
   return words.map(safe).join(" ").trimEnd();
+}
+
+export function nodeJson({ name: node, id, actor, version, started, seen, alive }: NodeRecord): string {
+  return JSON.stringify({ node, id, actor, version, started: time(started), seen: time(seen), alive });
+}
+
+const inNodeColumns = (name: string, actor: string, version: string): string =>
+  `${left(name, 24)}  ${left(actor, 10)}  ${left(version, 9)}  `;
+
+export const nodeHead = `${inNodeColumns("NODE", "PROGRAM", "VERSION")}STATE`;
+
+export function nodeRow({ name, actor, version, started, seen, alive }: NodeRecord): string {
+  const state = alive ? `at work since ${time(started)}` : `not seen since ${time(seen)}`;
+  return inNodeColumns(safe(name), safe(actor), safe(version)) + state;
 }
 
 /** One line for each entry, nothing shortened, for pipes. */

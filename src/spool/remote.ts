@@ -9,6 +9,8 @@ import {
   entryShape,
   eventShape,
   IDS_MOST,
+  type NodeJson,
+  nodeShape,
   PAGE_MOST,
   pageOf,
   type RuleJson,
@@ -19,7 +21,7 @@ import type { Address } from "../wire/address.ts";
 import { FarSide, type Query, type RemoteOptions, recordIn, refuse } from "./farside.ts";
 import type { Finding } from "./finding.ts";
 import type { Added } from "./post.ts";
-import type { HoldRule, Records } from "./records.ts";
+import type { HoldRule, NodeRecord, Records } from "./records.ts";
 import {
   type Action,
   type Actor,
@@ -35,6 +37,8 @@ import type { Watch } from "./verify.ts";
 
 /** The rules that hold new mail. */
 export type HoldRules = Pick<Records, "holdRules" | "addHoldRule" | "removeHoldRule">;
+/** The programs at work on a shared spool. */
+export type Nodes = Pick<Records, "nodes">;
 
 /** A message to be added, in canonical octets. */
 export interface NewMessage {
@@ -47,7 +51,7 @@ export interface NewMessage {
 /** Ids that one address carries: servers and proxies take 8 KiB and more. */
 const IDS_PER_ADDRESS = 150;
 
-export class RemoteQueue implements Queue, HoldRules {
+export class RemoteQueue implements Queue, HoldRules, Nodes {
   readonly #far: FarSide;
 
   constructor(options: RemoteOptions) {
@@ -135,6 +139,12 @@ export class RemoteQueue implements Queue, HoldRules {
     if (response.status === 404) return false;
     await refuse(response);
     return true;
+  }
+
+  async nodes(): Promise<readonly NodeRecord[]> {
+    const { nodes } = recordIn(await this.#ask("GET", "stats"));
+    // One of an earlier version has none to tell of.
+    return checked(nodeShape.array(), nodes ?? []).map(nodeOf);
   }
 
   async close(): Promise<void> {}
@@ -273,4 +283,8 @@ function ruleOf({ customer, sender, recipient, largerThan, made, ...plain }: Rul
     ...(recipient !== null && { recipient }),
     ...(largerThan !== null && { largerThan }),
   };
+}
+
+function nodeOf({ started, seen, ...plain }: NodeJson): NodeRecord {
+  return { ...plain, started: Date.parse(started), seen: Date.parse(seen) };
 }

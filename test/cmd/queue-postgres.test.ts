@@ -5,10 +5,10 @@ import { after, before, describe, it } from "node:test";
 import { parsePostgres, placedPostgres, shownPostgres } from "../../src/spool/postgres/address.ts";
 import { inPassFile, passwordOf } from "../../src/spool/postgres/password.ts";
 import { inFolder, odmr } from "../support/cli.ts";
-import { type Postgresql, startPostgresql, withPostgresql } from "../support/postgresql.ts";
+import { type Postgresql, startPostgresql, withPostgresqlOnBun } from "../support/postgresql.ts";
 import { jsonOf, withQueue } from "../support/queue.ts";
 
-describe("the queue of a shared spool", withPostgresql(), () => {
+describe("the queue of a shared spool", withPostgresqlOnBun(), () => {
   let server: Postgresql;
   before(async () => {
     server = await startPostgresql();
@@ -39,6 +39,26 @@ describe("the queue of a shared spool", withPostgresql(), () => {
       assert.equal((await queue("hold", id, "--reason", "odd", "--spool", path)).code, 0);
       assert.equal((await queue("count", "--state", "held", "--spool", path)).out, "1\n");
       assert.equal((await queue("verify", "--spool", path)).code, 0);
+      const schema = /schema=(\w+)/.exec(path)?.[1];
+      await server.sql(
+        `INSERT INTO ${schema}.node (id, slot, name, actor, version, schema, started, seen) VALUES
+          ('00000000-0000-7000-8000-000000000001', 1, 'mx1', 'serve', '0.1.0', 1, '2026-01-02Z', now()),
+          ('00000000-0000-7000-8000-000000000002', 2, 'mx2', 'serve', '0.1.0', 1, '2026-01-02Z', '2026-01-03Z')`,
+      );
+      const stats = await queue("stats", "--spool", path);
+      assert.match(
+        stats.out,
+        /\n\nNODE +PROGRAM +VERSION +STATE\nmx1 +serve +0\.1\.0 +at work since 2026-01-02T00:00:00\.000Z\nmx2 +serve +0\.1\.0 +not seen since 2026-01-03T00:00:00\.000Z\n$/,
+      );
+      const nodes = jsonOf((await queue("stats", "--json", "--spool", path)).out).filter(({ node }) => node);
+      assert.deepEqual(
+        nodes.map(({ node, alive }) => [node, alive]),
+        [
+          ["mx1", true],
+          ["mx2", false],
+        ],
+      );
+      assert.doesNotMatch((await queue("stats", "--customer", "home", "--spool", path)).out, /mx1/);
       assert.deepEqual((await migrate("--from", path, "--to", back)).said.moved, 2);
       for (const words of [
         ["list", "--json"],
