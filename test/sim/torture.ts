@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Trouble } from "../fault/nodes.ts";
+import { seeded } from "../spool/support.ts";
 import { type MutantName, mutants } from "./mutants.ts";
 import { type Outcome, run } from "./run.ts";
 
@@ -16,6 +18,10 @@ const jobs: Readonly<Record<string, Job>> = {
   sim: {
     what: "the relay and its customers in one process, over broken lines and disks, by seeds",
     run: simulate,
+  },
+  nodes: {
+    what: "three relays, a house and a PostgreSQL as processes, killed, cut off and stopped, by seeds",
+    run: sharing,
   },
 };
 
@@ -84,6 +90,38 @@ async function simulate(words: readonly string[]): Promise<boolean> {
   return failed === 0;
 }
 
+/** Rounds of one or two troubles at once, by chance; a seed draws the same ones, though processes are never twice the same. */
+async function sharing(words: readonly string[]): Promise<boolean> {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      seed: { type: "string", default: "1" },
+      rounds: { type: "string", default: "24" },
+      each: { type: "string", default: "50" },
+    },
+  });
+  const [seed = 0, count = 0, each = 0] = [values.seed, values.rounds, values.each].map(Number);
+  if (![seed, count, each].every((number) => Number.isSafeInteger(number) && number > 0))
+    return misunderstood(`not a number among ${values.seed} ${values.rounds} ${values.each}`);
+  const { trial, troubles } = await import("../fault/nodes.ts");
+  const random = seeded(seed);
+  const drawn = (): readonly Trouble[] =>
+    troubles.filter(() => random.fraction() < 1.5 / troubles.length).slice(0, 2);
+  const rounds = Array.from({ length: count }, drawn);
+  const began = performance.now();
+  try {
+    const taken = await trial({ seed, rounds, each, calls: 2 });
+    console.log(`${taken} messages answered 250, all home once, in ${count} rounds, ${seconds(began)}`);
+    return true;
+  } catch (error) {
+    console.log(`seed ${seed}, after ${seconds(began)}: ${error instanceof Error ? error.message : error}`);
+    console.log(`  again: npm run torture -- nodes --seed ${seed} --rounds ${count} --each ${each}`);
+    return false;
+  }
+}
+
+const seconds = (began: number): string => `${((performance.now() - began) / 1000).toFixed(0)} s`;
+
 function misunderstood(why: string): false {
   console.error(`${why}; npm run torture -- --help says what there is`);
   process.exit(64);
@@ -98,6 +136,7 @@ async function main([name = "", ...words]: readonly string[]): Promise<void> {
   console.log("npm run torture -- JOB [OPTION…]\n");
   for (const [each, { what }] of Object.entries(jobs)) console.log(`${each.padEnd(8)} ${what}`);
   console.log("\nsim [--seeds N] [--from N] [--seconds T] [--seed N] [--mutant NAME]");
+  console.log("nodes [--rounds N] [--each MESSAGES] [--seed N]");
   console.log(`mutants: ${Object.keys(mutants).join(", ")}`);
   if (name !== "" && name !== "--help") process.exitCode = 64;
 }

@@ -62,7 +62,8 @@ function outcomes(held: Held, result: Settlement["result"], due?: number): reado
   }));
 }
 
-export function spoolContract(name: string, open: OpenEmpty): void {
+/** @param rounds of chance: fewer where each is slow */
+export function spoolContract(name: string, open: OpenEmpty, { rounds = 200 } = {}): void {
   describe(`${name} keeps the spool's promises:`, () => {
     let spool: Spool;
     let clock: HandClock;
@@ -712,7 +713,7 @@ export function spoolContract(name: string, open: OpenEmpty): void {
         () => spool.expire(clock.now()),
         async () => clock.pass(pick([1, MINUTE])),
       ];
-      for (let i = 0; i < 200; i++) await Promise.all([pick(steps)(), pick(steps)(), steps[0]?.()]);
+      for (let i = 0; i < rounds; i++) await Promise.all([pick(steps)(), pick(steps)(), steps[0]?.()]);
       const entries = await all(spool.list({ gone: true }));
       assert.equal(
         entries.reduce((sum, { recipients }) => sum + recipients.length, 0),

@@ -4,7 +4,7 @@ import { systemFiles } from "../../src/platform/files.ts";
 import { silent } from "../../src/platform/log.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { type Postgresql, startPostgresql, withPostgresql } from "../support/postgresql.ts";
-import { spoolContract } from "./contract.ts";
+import { type OpenEmpty, spoolContract } from "./contract.ts";
 
 describe("a shared spool", withPostgresql(), () => {
   let server: Postgresql;
@@ -15,7 +15,7 @@ describe("a shared spool", withPostgresql(), () => {
   });
   after(() => server.stop());
 
-  spoolContract("PostgreSQL", async ({ clock, random }) => {
+  const open: OpenEmpty = async ({ clock, random }) => {
     await server.empty(path);
     const spool = await openSpool({
       path,
@@ -27,5 +27,6 @@ describe("a shared spool", withPostgresql(), () => {
       thread: "here",
     });
     return { spool, end: () => spool.close() };
-  });
+  };
+  spoolContract("PostgreSQL", open, { rounds: 30 });
 });
