@@ -7,6 +7,7 @@ import type { OpenDoor } from "../src/acme/door.ts";
 import { Keeper } from "../src/acme/keeper.ts";
 import { order, type Showcase, type Wanted } from "../src/acme/order.ts";
 import { accountKeyIn, readKept, writeKept } from "../src/acme/shelf.ts";
+import { wishOf } from "../src/acme/wish.ts";
 import type { Acme, Config, Tls } from "../src/config/config.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { ConfigError } from "../src/config/error.ts";
@@ -152,6 +153,8 @@ function keeperOf(
         return acme && (await wantedOf(acme, random));
       },
       order: (wanted) => order(wanted, { clock, showcase, signal: stopping }),
+      wish: ({ certificate }, { directory, ca }) =>
+        wishOf(certificate, directory, { clock, ca, signal: stopping, onLater: () => {} }),
       onRenewed({ certificate, key, fingerprint }) {
         office.renew({ ...office.book, tls: { ...office.book.tls, certificate, key } });
         const after = config().tls?.acme?.after;

@@ -6,6 +6,7 @@ import type { Random } from "../platform/random.ts";
 import { type Issued, OrderError, type Wanted } from "./order.ts";
 import { afterFailure, renewalOf, whyAnother } from "./renewal.ts";
 import type { Kept } from "./shelf.ts";
+import type { Window } from "./wish.ts";
 
 /** Where the certificate is kept. */
 export interface Shelf {
@@ -22,6 +23,8 @@ export interface KeeperTools {
   wanted(): Promise<Wanted | undefined>;
   /** One order. @throws OrderError */
   order(wanted: Wanted): Promise<Issued>;
+  /** When the CA would like it to be renewed; undefined: it has no wishes. */
+  wish(kept: Kept, wanted: Wanted): Promise<Window | undefined>;
   /** A certificate is there that was not: show it. */
   onRenewed(kept: Kept): void;
   readonly stopping: AbortSignal;
@@ -72,13 +75,27 @@ export class Keeper {
       if (wanted === undefined) return LOOK;
       kept = await shelf.read();
       if (kept !== undefined && kept.fingerprint !== this.#shown) this.#show(kept);
-      const why = whyAnother(kept, wanted, clock);
+      const due = kept === undefined ? now : await this.#dueOf(kept, wanted);
+      const why = whyAnother(kept, wanted, { now, due });
       if (why !== undefined) await this.#renew(wanted, why);
       this.#failures = 0;
       // Never at once again: a certificate that is not what was asked for would be ordered without end.
-      return why === undefined && kept !== undefined ? Math.min(renewalOf(kept) - now, LOOK) : LOOK;
+      return why === undefined ? Math.min(due - now, LOOK) : LOOK;
     } catch (fault) {
       return this.#putOff(fault, kept, now);
+    }
+  }
+
+  /** A wish that cannot be had is none. */
+  async #dueOf(kept: Kept, wanted: Wanted): Promise<Instant> {
+    const { log, wish } = this.#tools;
+    try {
+      return renewalOf(kept, await wish(kept, wanted));
+    } catch (fault) {
+      log.log("debug", "the CA's wish is not known", {
+        why: fault instanceof Error ? fault.message : String(fault),
+      });
+      return renewalOf(kept);
     }
   }
 

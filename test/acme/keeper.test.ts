@@ -4,6 +4,7 @@ import { Keeper } from "../../src/acme/keeper.ts";
 import { OrderError, type Wanted } from "../../src/acme/order.ts";
 import { renewalOf } from "../../src/acme/renewal.ts";
 import type { Kept } from "../../src/acme/shelf.ts";
+import type { Window } from "../../src/acme/wish.ts";
 import { type ManualClock, manualClock } from "../support/clock.ts";
 
 const MINUTE = 60_000;
@@ -29,6 +30,7 @@ interface Stage {
   /** The names that the CA gives, if others than those that were asked for. */
   gives: readonly string[] | undefined;
   want: Wanted | undefined;
+  wish: Window | "trouble" | undefined;
   kept: Kept | undefined;
 }
 
@@ -70,12 +72,16 @@ async function withKeeper(
         stage.ca();
         return { certificate: "", key: "" };
       },
+      wish: async () => {
+        if (stage.wish === "trouble") throw new Error("no answer");
+        return stage.wish;
+      },
       onRenewed: ({ fingerprint }) => note(`shown ${fingerprint[0]}`),
       stopping: stop.signal,
     },
     kept?.fingerprint,
   );
-  const stage: Stage = { clock, keeper, seen, ca, gives: undefined, want: wanted, kept };
+  const stage: Stage = { clock, keeper, seen, ca, gives: undefined, wish: undefined, want: wanted, kept };
   const running = keeper.run();
   await clock.advance(0);
   try {
@@ -147,6 +153,21 @@ describe("a certificate's keeper", () => {
       stage.ca = () => {};
       await clock.advance(DAY);
       assert.match(seen.at(-1)!, / shown 1$/);
+    }));
+
+  it("renews earlier where the CA wishes so, and by the dates where its wish is not to be had", () =>
+    withKeeper(keptFrom(START), async (stage) => {
+      const { clock, seen } = stage;
+      await clock.advance(9 * DAY);
+      stage.wish = { from: START + 10 * DAY, until: START + 12 * DAY };
+      await clock.advance(DAY);
+      assert.deepEqual(seen, [`${10 * 1_440} ordered`, `${10 * 1_440} shown 1`]);
+      stage.wish = "trouble";
+      const again = renewalOf(keptFrom(START + 10 * DAY, { digits: "1".repeat(64) }));
+      await clock.advance(again - clock.now() - 1);
+      assert.equal(seen.length, 2);
+      await clock.advance(1);
+      assert.equal(seen.length, 4);
     }));
 
   it("comes back no sooner than the CA said", () =>
