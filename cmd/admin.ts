@@ -8,6 +8,7 @@ import type { ProcessFacts } from "../src/admin/metrics.ts";
 import type { Config } from "../src/config/config.ts";
 import { formatEndpoint } from "../src/config/endpoint.ts";
 import { readSecret } from "../src/config/secret.ts";
+import { cannotListen } from "../src/net/listen.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { type HttpAddress, type HttpServer, peerOf, serveHttp } from "../src/platform/http.ts";
 import type { Log } from "../src/platform/log.ts";
@@ -36,7 +37,7 @@ export interface AdminSources {
 
 const HERE = ["localhost", "127.0.0.1", "::1"];
 
-/** @throws ConfigError for a token file, or the system's error for the address */
+/** @throws ConfigError for a token file, ConnectionError for an address that cannot be listened on */
 export async function openAdmin(
   plan: AdminPlan,
   { spool, customers, config, log }: AdminSources,
@@ -51,7 +52,12 @@ export async function openAdmin(
     hosts: [...HERE, ...plan.hosts, ...("host" in plan.listen ? [plan.listen.host] : [])],
     process: processFacts,
   });
-  const server = await serveHttp((request, env) => app.fetch(request, env as object), plan.listen);
+  const { listen } = plan;
+  const server = await serveHttp((request, env) => app.fetch(request, env as object), listen).catch(
+    (fault: Error) => {
+      throw cannotListen(listen, fault);
+    },
+  );
   log.log("info", "listening", { service: "admin", address: formatEndpoint(server.address) });
   return server;
 }

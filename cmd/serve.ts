@@ -43,6 +43,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       thread: "worker",
       actor: "serve",
     });
+    let opened: Office | undefined;
     try {
       const book = await readBook(config, serve, {
         ...{ random: systemRandom, clock: systemClock, log, secret: spool.secret },
@@ -59,6 +60,7 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
         customers: () => office.book.customers,
       });
       const office = await openOffice({ ...tools, hostname: config.hostname, book, pairing }, plan, porch);
+      opened = office;
       // Before anybody hears that we are there: they may have something to say at once.
       const toldToEnd = untilToldToEnd(async () => {
         await renew();
@@ -73,6 +75,10 @@ export const serveCommand = buildCommand<CommonFlags, [], Context>({
       log.log("info", "ending");
       await notify("STOPPING=1");
       await Promise.race([Promise.all([office.close(), admin?.close()]), pause(systemClock, GRACE)]);
+    } catch (fault) {
+      // Without it the doors would stay open, before a spool that is closed.
+      await opened?.close();
+      throw fault;
     } finally {
       await Promise.all([spool.close(), porch.close(), acme.close()]);
     }

@@ -114,9 +114,16 @@ for (const { name, words } of programs)
         const { port } = other.address() as { port: number };
         const taken = await relayOf(world, { listen: [`{ service: odmr, address: "127.0.0.1:${port}" }`] });
         const { status, stderr } = await world.run(["serve", "--config", taken]);
-        other.close();
         assert.equal(status, 69);
         assert.match(stderr, /cannot listen on 127\.0\.0\.1:\d+: another program listens there/);
+        const admin = await relayOf(world);
+        await world.file("admin.secret", "a token of some length\n");
+        const section = `admin: { listen: "127.0.0.1:${port}", token: { file: admin.secret } }\n`;
+        await writeFile(admin, section, { flag: "a" });
+        const half = await world.run(["serve", "--config", admin]);
+        other.close();
+        assert.equal(half.status, 69);
+        assert.match(half.stderr, /\nodmr: cannot listen on 127\.0\.0\.1:\d+: another program listens there/);
       }));
 
     it("says where each door is, with the ports that the system chose", () =>
