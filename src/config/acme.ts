@@ -1,9 +1,10 @@
 /** The part of the configuration about certificates that are had from a certificate authority by ACME (RFC 8555). */
 import { isIP } from "node:net";
 import { z } from "zod";
-import { duration, endpoint, file, shown } from "./fields.ts";
+import { duration, endpoint, file } from "./fields.ts";
 import { isHostname } from "./names.ts";
 import { address } from "./outgoing.ts";
+import { shown } from "./shown.ts";
 
 /** Directories that have a name, and where one rehearses. */
 const CAS: Readonly<Record<string, string>> = {

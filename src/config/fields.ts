@@ -9,23 +9,17 @@ import { AddressError, isPostgres, placedPostgres } from "../spool/postgres/addr
 import { isDomain, lowerAscii } from "../wire/domain.ts";
 import { parseEndpoint, parsePlace } from "./endpoint.ts";
 import { isAddressPattern, isHostname, isNetwork, parseFingerprint } from "./names.ts";
+import { shown } from "./shown.ts";
 import { parseTarget, type Target, TargetError } from "./target.ts";
 import { parseDuration, parseSize } from "./units.ts";
 import { ODMR_PORT } from "./uri.ts";
-
-/** A value as it is repeated in a message. */
-export function shown(input: unknown): string {
-  if (input === null) return "what is empty";
-  if (typeof input === "string") return `"${input}"`;
-  return typeof input === "object" ? "this" : String(input);
-}
 
 /** A text that `read` understands; undefined from it, or a throw, is a problem. */
 function parsed<T>(read: (text: string) => T | undefined, hint: string) {
   return z.string().transform((text, context) => {
     const value = read(text);
     if (value !== undefined) return value;
-    context.issues.push({ code: "custom", message: `"${text}" ${hint}`, input: text });
+    context.issues.push({ code: "custom", message: `${shown(text)} ${hint}`, input: text });
     return z.NEVER;
   });
 }

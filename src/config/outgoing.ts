@@ -3,8 +3,9 @@ import { z } from "zod";
 import { parseAddress } from "../wire/address.ts";
 import { isDomain } from "../wire/domain.ts";
 import { type Place, parsePlace } from "./endpoint.ts";
-import { addressPattern, count, domain, duration, file, fingerprint, shown } from "./fields.ts";
+import { addressPattern, count, domain, duration, file, fingerprint } from "./fields.ts";
 import { isNetwork } from "./names.ts";
+import { shown } from "./shown.ts";
 
 /** A host that sends our mail on. */
 export interface Smarthost extends Place {

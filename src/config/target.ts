@@ -2,6 +2,7 @@
 // A template's placeholders are known here; what they may become (no `..`, no slash) is the delivery's matter.
 
 import { formatEndpoint, type Place, parsePlace } from "./endpoint.ts";
+import { shown } from "./shown.ts";
 
 export type Target =
   | { readonly type: "smtp" | "lmtp"; readonly at: Place }
@@ -24,7 +25,7 @@ export function parseTarget(text: string): Target {
   const parse = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
   if (parse === undefined)
     throw new TargetError(
-      `"${text}" is no target; write ${Object.values(examples).slice(0, -1).join(", ")} or ${examples.discard}`,
+      `${shown(text)} is no target; write ${Object.values(examples).slice(0, -1).join(", ")} or ${examples.discard}`,
     );
   return parse(text.slice(colon + 1));
 }
@@ -71,7 +72,7 @@ const schemes: Readonly<Record<string, (rest: string) => Target>> = {
 
 function place(rest: string, port: number, example: string): Place {
   const found = rest.startsWith("//") ? parsePlace(rest.slice(2).replace(/\/$/, ""), port) : undefined;
-  return found ?? fail(`"${rest}" names no host and port; write ${example}`);
+  return found ?? fail(`${shown(rest)} names no host and port; write ${example}`);
 }
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;

@@ -5,9 +5,9 @@ import { type Document, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { describedAt, keysAt } from "./describe.ts";
 import { ConfigError } from "./error.ts";
-import { shown } from "./fields.ts";
 import { unknownKey, wrongWord } from "./hints.ts";
 import { keysOf, type Problem, tell } from "./problems.ts";
+import { shown } from "./shown.ts";
 
 /** A file that was read, and what its lines are. */
 export interface Source {
@@ -26,7 +26,7 @@ export function parseYaml(text: string, name: string): Source {
   throw new ConfigError(
     broken.map(({ pos: [offset], message }) => {
       const { line, col } = lines.linePos(offset);
-      return `${name}:${line}:${col}: this is no YAML: ${message}`;
+      return `${name}:${line}:${col}: this is no YAML: ${withoutWord(message)}`;
     }),
   );
 }
@@ -52,9 +52,12 @@ function dataOf({ document, name }: Source): unknown {
     return document.toJS() ?? {};
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(`${name}: this is no YAML: ${why}`, { cause });
+    throw new ConfigError(`${name}: this is no YAML: ${withoutWord(why)}`);
   }
 }
+
+/** A password that begins with ! or * is taken for a tag or an alias, and would be repeated. */
+const withoutWord = (message: string): string => message.replace(/^(Unresolved [^:]*):.*$/s, "$1");
 
 function toProblems(issue: z.core.$ZodIssue, under: readonly string[]): readonly Problem[] {
   const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
