@@ -3,12 +3,10 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { fromSource } from "../../cmd/demo/child.ts";
 import { settingsIn } from "../../src/config/schema.ts";
 import { version } from "../../src/version.ts";
 import { blockOf, blocksOf, Walk } from "../support/page.ts";
 import { withPeers } from "../support/processes.ts";
-import { inWorld } from "../support/program.ts";
 
 const dist = new URL("../../dist/", import.meta.url);
 const text = readFileSync(new URL("docs/operations.md", dist), "utf8");
@@ -46,8 +44,7 @@ it("the packages in operations.md are called as a release calls them, and instal
 
 describe("who follows operations.md", withPeers("tar", "swaks"), () => {
   it("has the mail of a backup back in the spool", { timeout: 120_000 }, () =>
-    inWorld(fromSource, async (world) => {
-      const walk = await Walk.in(world);
+    Walk.here(async (walk) => {
       const begun = blocksOf("relay").filter(({ of }) => of !== "");
       const until = begun.findIndex(({ of }) => of === "world");
       for (const block of begun.slice(0, until + 1)) await walk.follow(block);

@@ -5,20 +5,18 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { fromSource } from "../../cmd/demo/child.ts";
 import { type Block, blockOf, blocksOf, Configurations, Walk } from "../support/page.ts";
 import { run, withPeers } from "../support/processes.ts";
-import { inWorld } from "../support/program.ts";
 
 const docs = new URL("../../dist/docs/", import.meta.url);
-const pages = ["relay", "home", "postfix", "migration"];
+const pages = ["relay", "home", "pairing", "postfix", "migration"];
 
 describe("the pages", () => {
   for (const page of pages) {
     it(`${page}.md has configurations that are right, whole or as a part of the one before`, () => {
       const configurations = new Configurations();
       const read = blocksOf(page).filter(({ language }) => language === "yaml");
-      assert.ok(read.length > 0);
+      assert.ok(read.length > 0 || page === "pairing");
       for (const block of read) configurations.read(block);
     });
 
@@ -94,8 +92,7 @@ const TIMEOUT = { timeout: 180_000 };
 
 describe("who follows the pages", withPeers("swaks", "openssl"), () => {
   it("has a relay, a house, a message in its Maildir, and mail on its way out", TIMEOUT, () =>
-    inWorld(fromSource, async (world) => {
-      const walk = await Walk.in(world);
+    Walk.here(async (walk) => {
       const relay = await followed(walk, blocksOf("relay"));
       assert.match(relay.join(""), /250 2\.0\.0 Stored as /);
       assert.match(relay.join(""), /\twaiting\tturn\thome\t.*\tyou@example\.net\tbob@example\.org\t/);
@@ -118,6 +115,24 @@ describe("who follows the pages", withPeers("swaks", "openssl"), () => {
       );
       assert.match(moved.join(""), /^\S+ turn home bob@example\.org$/m);
       assert.match(home.join(""), /\toutgoing\t.*\tbob@example\.org\tann@example\.net\thello$/m);
+    }),
+  );
+
+  it("by the shortest way has mail with one line carried", TIMEOUT, () =>
+    Walk.here(async (walk) => {
+      const [relay, home] = blocksOf("pairing");
+      const [init = "", serve = "", invite = ""] = relay!.text.split("\n");
+      await walk.follow({ ...relay!, text: `${init}\n` });
+      await walk.placed("relay");
+      await walk.follow({ ...relay!, text: `${serve}\n` });
+      // Our relay's name leads nowhere.
+      const line = await walk.follow({ ...relay!, text: `${invite} --address relay.example.net:366\n` });
+      const where = "--config /etc/odmr/odmr.yaml --spool /var/lib/odmr/spool.db";
+      const joined = await walk.follow(
+        { ...home!, text: home!.text.replace("odmr join", `odmr join ${where}`) },
+        line,
+      );
+      assert.match(joined, /^A message to postmaster@example\.org went to the relay and came back$/m);
     }),
   );
 });

@@ -2,14 +2,14 @@
 // A fence names the host that its block is for (```sh relay, ```yaml home); ports, hosts and folders alone are put in.
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { controlOf } from "../../cmd/account.ts";
-import { type Child, fromSource } from "../../cmd/demo/child.ts";
+import type { Child } from "../../cmd/demo/child.ts";
 import { loadConfig, parseConfig } from "../../src/config/load.ts";
 import { eventually, freePort, run } from "./processes.ts";
-import type { World } from "./program.ts";
+import { inWorld, programs, type World } from "./program.ts";
 
 export interface Block {
   readonly language: string;
@@ -74,11 +74,14 @@ export class Configurations {
 const HOSTS = ["relay", "home", "world"];
 const FOLDERS = ["etc/odmr", "var/lib/odmr", "var/mail", "run"];
 
+/** The binary, where it was built: it starts the sooner. */
+const program = programs.at(-1)!.words;
+
 /** Commands that want root, a user of the system or systemd: they say whether they are used as they can be. */
 const STAND_INS = {
   // That no entry fits (status 1) is an answer.
-  odmr: `${fromSource.map((word) => `'${word}'`).join(" ")} "$@" || { status=$?; [ "$1 $status" = "queue 1" ] || exit $status; }`,
-  chown: '[ "$1" = odmr: ] && [ -f "$2" ] && [ $# = 2 ]',
+  odmr: `${program.map((word) => `'${word}'`).join(" ")} "$@" || { status=$?; [ "$1 $status" = "queue 1" ] || exit $status; }`,
+  chown: '[ "$1" != -R ] || shift; [ "$1" = odmr: ] && shift && ls -d "$@" >/dev/null',
   install: '[ "$1 $2 $3 $4 $5" = "-d -o odmr -g odmr" ] && mkdir -p "$6"',
   runuser: '[ "$1 $2 $3" = "-u odmr --" ] && shift 3 && exec "$@"',
 };
@@ -96,13 +99,16 @@ export class Walk {
     this.#world = world;
   }
 
-  static async in(world: World): Promise<Walk> {
-    for (const host of HOSTS)
-      for (const folder of FOLDERS) await mkdir(world.at(join(host, folder)), { recursive: true });
-    await mkdir(world.at("bin"));
-    for (const [name, script] of Object.entries(STAND_INS))
-      await writeFile(world.at(join("bin", name)), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    return new Walk(world);
+  /** Gives the three of them to a test, and removes them afterwards. */
+  static here(use: (walk: Walk) => Promise<void>): Promise<void> {
+    return inWorld(program, async (world) => {
+      for (const host of HOSTS)
+        for (const folder of FOLDERS) await mkdir(world.at(join(host, folder)), { recursive: true });
+      await mkdir(world.at("bin"));
+      for (const [name, script] of Object.entries(STAND_INS))
+        await writeFile(world.at(join("bin", name)), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+      await use(new Walk(world));
+    });
   }
 
   /** Where this path of the host is. */
@@ -119,6 +125,12 @@ export class Walk {
       this.#written.set(file, block.at);
     }
     return block.language === "sh" ? await this.#commands(block, stdin) : "";
+  }
+
+  /** Puts the configuration that a command has written onto this computer. */
+  async placed(host: string): Promise<void> {
+    const file = this.at(host, "etc/odmr/odmr.yaml");
+    await writeFile(file, await this.#here(await readFile(file, "utf8"), host));
   }
 
   /** What was written last is right, with all files that it names. */
@@ -195,7 +207,7 @@ export class Walk {
       .replaceAll(/(?<![\w/])\/(etc\/odmr|var\/lib|var\/mail|run)\b/g, (_, path) => this.at(host, path))
       .replaceAll("--server relay.example.net", "--server 127.0.0.1 --port :25:relay:")
       .replaceAll(
-        /(?<!hostname: )relay\.example\.net(?::(\d+))?/g,
+        /(?<!hostname:? "?)relay\.example\.net(?::(\d+))?/g,
         (_, port = "366") => `localhost::${port}:relay:`,
       )
       .replaceAll(/\b(?:0\.0\.0\.0|127\.0\.0\.1):(\d+)\b/g, (_, port) => `127.0.0.1::${port}:${host}:`);
