@@ -1,7 +1,7 @@
 /** Every example of the README is run, on a relay and a house in one folder: only names, ports and paths are put in. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { promisify } from "node:util";
@@ -78,6 +78,11 @@ describe("the README", () => {
       /\bnpm (?:run )?(start|test|build|bench|release|torture)\b/g,
     ))
       assert.ok(name in scripts, name);
+  });
+
+  it("names pages that are there", async () => {
+    const readme = await readFile(join(root, "README.md"), "utf8");
+    for (const [, page = ""] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g)) await access(join(root, page));
   });
 
   it("has configurations that are right, whole or as a part of one", async () => {
