@@ -211,7 +211,6 @@ function strictest(...acts: readonly Act[]): Act {
 }
 
 type Found<F extends (...args: never[]) => unknown> = Exclude<Awaited<ReturnType<F>>, false>;
-type Spf = typeof import("mailauth/lib/spf/index.js")["spf"];
 type Dkim = typeof import("mailauth/lib/dkim/verify.js")["dkimVerify"];
 type Arc = typeof import("mailauth/lib/arc/index.js")["arc"];
 type Dmarc = typeof import("mailauth/lib/dmarc/index.js")["dmarc"];
