@@ -111,7 +111,7 @@ async function main(): Promise<number> {
 
 const names = (): string => targets.map(({ name }) => name).join(", ");
 
-function save({ target, octets }: Crash, folder: string): string {
+export function save({ target, octets }: Crash, folder: string): string {
   const hash = createHash("sha256").update(octets).digest("hex").slice(0, 8);
   const file = join(folder, `${target}-${hash}.bin`);
   mkdirSync(folder, { recursive: true });

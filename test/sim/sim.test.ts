@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { quickFolder, story } from "./job.ts";
 import { mutants } from "./mutants.ts";
 import { run } from "./run.ts";
-import { quickFolder, story } from "./torture.ts";
 
 /** Deno is slower at it, and lives other lives. */
 const onDeno = "Deno" in globalThis;

@@ -1,0 +1,19 @@
+/** The fuzzer as a job of the torture: a round is one bent piece of octets. */
+import type { Job } from "../torture/job.ts";
+import { fuzz, save } from "./fuzz.ts";
+import { targets } from "./targets.ts";
+
+export const fuzzing: Job = {
+  what: "bent octets for every parser and engine",
+  rounds: 20_000,
+  async run({ seed, more }) {
+    const found = (crash: Parameters<typeof save>[0]) => {
+      const file = save(crash, ".");
+      console.log(`${crash.error.message}\n  again: bun test/fuzz/fuzz.ts --replay ${file}`);
+    };
+    const { executions, crashes } = await fuzz({ targets, seed, more, found });
+    await Promise.all(targets.map((target) => target.close?.()));
+    const outcomes = { survived: executions - crashes.length, crashed: crashes.length };
+    return { rounds: executions, failed: crashes.length, counts: { "bent octets": outcomes } };
+  },
+};
