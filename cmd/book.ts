@@ -1,6 +1,6 @@
 /** From the configuration to the relay's book: customers, what they log in with, certificates and limits. */
 // Read again at SIGHUP: a book that cannot be read leaves the old one in force.
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Config, Customer, Tls } from "../src/config/config.ts";
 import { readCrl } from "../src/config/crl.ts";
 import { readSecret } from "../src/config/secret.ts";
@@ -8,6 +8,7 @@ import type { ServerTls } from "../src/net/connection.ts";
 import type { Clock } from "../src/platform/clock.ts";
 import { pbkdf2Sha256 } from "../src/platform/hash.ts";
 import type { Log } from "../src/platform/log.ts";
+import { placeNew, replace } from "../src/platform/newfile.ts";
 import type { Random } from "../src/platform/random.ts";
 import { Credentials, type Person } from "../src/relay/credentials.ts";
 import { Customers } from "../src/relay/customers.ts";
@@ -115,11 +116,18 @@ async function tlsOf(
 }
 
 /** What the salts of passwords are made with: the same after a restart, so that nobody learns from a salt who is known. */
-async function serverSecret(file: string, random: Random): Promise<Uint8Array> {
-  try {
-    await writeFile(file, random.bytes(32), { flag: "wx", mode: 0o600 });
-  } catch (fault) {
-    if ((fault as NodeJS.ErrnoException).code !== "EEXIST") throw fault;
-  }
-  return readFile(file);
+export async function serverSecret(file: string, random: Random): Promise<Uint8Array> {
+  const there = await readFile(file).catch(unlessMissing);
+  if (there?.length === SECRET) return there;
+  const fresh = random.bytes(SECRET);
+  // One that is too short was left by a power cut, before it was synced: with it anybody can reckon the salts.
+  if (there !== undefined) await replace(file, fresh, random);
+  else if (!(await placeNew(file, fresh, random))) return await readFile(file);
+  return fresh;
+}
+
+const SECRET = 32;
+
+function unlessMissing(fault: unknown): undefined {
+  if ((fault as NodeJS.ErrnoException).code !== "ENOENT") throw fault;
 }

@@ -6,8 +6,8 @@ import { dirname } from "node:path";
 import type { Random } from "./random.ts";
 
 /** Makes a file. @returns whether it was made: false if there is one already, which stays */
-export async function placeNew(file: string, text: string, random: Random): Promise<boolean> {
-  const draft = await written(file, text, random);
+export async function placeNew(file: string, content: string | Uint8Array, random: Random): Promise<boolean> {
+  const draft = await written(file, content, random);
   try {
     await link(draft, file);
   } catch (fault) {
@@ -21,19 +21,19 @@ export async function placeNew(file: string, text: string, random: Random): Prom
 }
 
 /** Puts a file in the place of the one that may be there. */
-export async function replace(file: string, text: string, random: Random): Promise<void> {
-  await rename(await written(file, text, random), file);
+export async function replace(file: string, content: string | Uint8Array, random: Random): Promise<void> {
+  await rename(await written(file, content, random), file);
   await synced(dirname(file));
 }
 
-async function written(file: string, text: string, random: Random): Promise<string> {
+async function written(file: string, content: string | Uint8Array, random: Random): Promise<string> {
   const folder = dirname(file);
   if ((await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined)
     await giveToOwnerOf(dirname(folder), folder);
   const draft = `${file}.${Buffer.from(random.bytes(8)).toString("hex")}.new`;
   const handle = await open(draft, "wx", 0o600);
   try {
-    await handle.writeFile(text);
+    await handle.writeFile(content);
     await handle.sync();
   } finally {
     await handle.close();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir, readFile } from "node:fs/promises";
 import { describe, it } from "node:test";
-import { readBook } from "../../cmd/book.ts";
+import { readBook, serverSecret } from "../../cmd/book.ts";
 import { fromSource } from "../../cmd/demo/child.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { seeded } from "../spool/support.ts";
@@ -30,5 +30,25 @@ describe("a book that is read anew", () => {
         [first.postmaster, second.postmaster],
         ["postmaster@example.org", "postmaster@example.com"],
       );
+    }));
+});
+
+describe("the secret that salts are made with", () => {
+  it("is made once, whoever of several comes first, and stays", () =>
+    inWorld(fromSource, async (world) => {
+      const file = world.at("spool.db.secret");
+      const all = await Promise.all([1, 2, 3].map((seed) => serverSecret(file, seeded(seed))));
+      const known = await serverSecret(file, seeded(4));
+      assert.equal(known.length, 32);
+      for (const one of all) assert.deepEqual(new Uint8Array(one), new Uint8Array(known));
+      assert.deepEqual(await readdir(world.folder), ["spool.db.secret"]);
+    }));
+
+  it("is made anew where a power cut left it empty", () =>
+    inWorld(fromSource, async (world) => {
+      const file = await world.file("spool.db.secret", "");
+      const made = await serverSecret(file, seeded(1));
+      assert.equal(made.length, 32);
+      assert.deepEqual(new Uint8Array(await readFile(file)), made);
     }));
 });
