@@ -49,7 +49,11 @@ export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
   await prepare(path, files).catch((error: unknown) => {
     throw ioError(error);
   });
-  const { store, id } = await connect(options, options.id ?? uuids(clock, random)());
+  const { store, id } = await connect(options, options.id ?? uuids(clock, random)()).catch(
+    (error: unknown) => {
+      throw error instanceof SpoolError && error.fault === "io" ? placed(error, path) : error;
+    },
+  );
   const bodies = new Bodies(`${path}.bodies`, files, clock);
   const front = {
     ...{ id, bodies, clock, random, log, actor: options.actor ?? "odmr" },
@@ -69,6 +73,12 @@ export async function openSpool(options: SpoolOptions): Promise<EmbeddedSpool> {
     throw error instanceof SpoolError ? error : ioError(error);
   }
   return spool;
+}
+
+/** SQLite's words name no file. */
+function placed(error: SpoolError, path: string): SpoolError {
+  const why = `the spool ${path} cannot be opened: ${error.message}; it and its folder must be ours to read and to write`;
+  return new SpoolError("io", why, { cause: error });
 }
 
 /** Says that this process is at work. Who cannot (a full disk) works all the same: its leases end by their time alone. */

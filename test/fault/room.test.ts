@@ -95,3 +95,26 @@ describe("a relay without room", () => {
     }),
   );
 });
+
+describe("a relay whose disk is read-only", () => {
+  it("does not start, says which spool it cannot write, and loses nothing", withMounts(), () =>
+    inWorld(fromSource, async (world) => {
+      const spool = world.at("relay/spool.db");
+      const config = await relayOf(world);
+      const serving = await world.serve(config);
+      assert.equal(await send(serving.doors.intake, 1_000), 250);
+      await serving.end("SIGTERM");
+      const folder = world.at("relay");
+      const readOnly = `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder}`;
+      await inWorld(["unshare", "-m", ...after(readOnly)], async (locked) => {
+        const { status, stderr } = await locked.run(["serve", "--config", config]);
+        assert.equal(status, 74);
+        assert.match(stderr, /^odmr: the spool \S+\/relay\/spool\.db cannot be opened: .*to write$/m);
+      });
+      const listed = await world.run(["queue", "count", "--spool", spool]);
+      assert.match(listed.stdout, /1/);
+      const verified = await world.run(["queue", "verify", "--spool", spool]);
+      assert.equal(verified.status, 0, verified.stdout + verified.stderr);
+    }),
+  );
+});
