@@ -5,7 +5,7 @@ import { targets } from "./targets.ts";
 
 export const fuzzing: Job = {
   what: "bent octets for every parser and engine",
-  rounds: 20_000,
+  rounds: 5_000,
   async run({ seed, more }) {
     const found = (crash: Parameters<typeof save>[0]) => {
       const file = save(crash, ".");
