@@ -18,6 +18,8 @@ const contests = {
   growth: "cost by how many are held, and by customers",
 } as const;
 
+/** They are for the contest that runs: it ends what it began. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const words = process.argv.slice(2);
 const chosen = Object.keys(contests).filter((name) => words.includes(name));
 const options = words.filter((word) => !(word in contests));
@@ -33,11 +35,19 @@ console.log(machine);
 appendFileSync(json, `${JSON.stringify({ machine })}\n`);
 const before = readFileSync(json).length;
 const began = performance.now();
+let ended = false;
 for (const name of chosen.length > 0 ? chosen : Object.keys(contests)) {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
   const child = spawn(process.execPath, [file, ...options, "--json", json], { stdio: "inherit" });
+  const hand = (signal: NodeJS.Signals) => {
+    ended = true;
+    child.kill(signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, hand);
   const [status] = (await once(child, "close")) as [number | null];
+  for (const signal of SIGNALS) process.off(signal, hand);
   if (status !== 0) process.exitCode = 1;
+  if (ended) break;
 }
 verdicts(verdictsIn(json));
 console.log(`${machine}; ${Math.round((performance.now() - began) / 60_000)} minutes.`);

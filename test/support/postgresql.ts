@@ -76,6 +76,8 @@ export async function startPostgresql(
 ): Promise<Postgresql> {
   const bin = programs ?? "";
   const folder = await mkdtemp(`${options.durable === true ? "/var" : ""}/tmp/odmr-pg-`);
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  process.once("exit", remove);
   const data = join(folder, "data");
   const as = await unprivileged(folder);
   const copied = await run(as[0] ?? "cp", [
@@ -99,7 +101,8 @@ export async function startPostgresql(
     log_checkpoints: "off",
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const words = [...as, join(bin, "postgres"), "-D", data, ...flags];
+  // Whoever started it may be killed: it ends with it.
+  const words = ["setpriv", "--pdeathsig=KILL", ...as.slice(1), join(bin, "postgres"), "-D", data, ...flags];
   const psql = [
     join(bin, "psql"),
     "-h",
@@ -155,6 +158,7 @@ export async function startPostgresql(
       eraser?.end();
       await running.kill();
       await rm(folder, { recursive: true, force: true });
+      process.off("exit", remove);
     },
   };
 }

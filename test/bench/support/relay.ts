@@ -28,14 +28,23 @@ export interface RelayWish {
   readonly spool?: string;
 }
 
+const folders = new Set<string>();
+process.once("exit", () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+// A signal alone would end us without that.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
 /** A folder on a real disk, gone afterwards: on a file system in memory a sync would cost nothing. */
 export async function inDiskFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync("/var/tmp/odmr-bench-");
+  folders.add(folder);
   await run("chmod", ["755", folder]);
   try {
     return await use(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+    folders.delete(folder);
   }
 }
 
@@ -103,7 +112,9 @@ export async function pull(folder: string, port: number): Promise<number> {
 function launch(args: readonly string[], log: string): ChildProcess {
   if (!existsSync(binary)) throw new Error(`there is no ${binary}: npm run build makes it`);
   const file = openSync(log, "w");
-  const child = spawn(resolve(binary), args, { stdio: ["ignore", file, file] });
+  // Whoever measures may be killed: it ends with it. The pid stays.
+  const words = ["--pdeathsig=KILL", resolve(binary), ...args];
+  const child = spawn("setpriv", words, { stdio: ["ignore", file, file] });
   closeSync(file);
   return child;
 }
