@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { chown, mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parsePostgres } from "../../src/spool/postgres/address.ts";
 import { type Connection, connect } from "../../src/spool/postgres/connection.ts";
 import { run, start } from "./processes.ts";
@@ -50,7 +50,14 @@ let schemas = 0;
 
 /** Kept for all test files of one process: to make an empty cluster takes longer than most tests. */
 const KEPT = Symbol.for("odmr.test.postgresql");
-const kept = globalThis as { [KEPT]?: Promise<string> };
+const kept = globalThis as { [KEPT]?: Promise<string> | undefined };
+
+/** Deno's test files have no common process, nor one whose end is told. */
+async function forget(): Promise<void> {
+  const data = await kept[KEPT];
+  kept[KEPT] = undefined;
+  if (data !== undefined) await rm(dirname(data), { recursive: true, force: true });
+}
 
 /** The folder of an empty cluster, to be copied. */
 async function cluster(): Promise<string> {
@@ -159,6 +166,7 @@ export async function startPostgresql(
       await running.kill();
       await rm(folder, { recursive: true, force: true });
       process.off("exit", remove);
+      if ("Deno" in globalThis) await forget();
     },
   };
 }
