@@ -34,6 +34,13 @@ const targets = {
   "windows-x64": { ending: ".exe" },
 };
 
+/** Settings of the mail servers beside odmr: the page that they are cut out of is the one that the tests follow. */
+const neighbours = [
+  ["main.cf: in front", "postfix-in-front.cf"],
+  ["main.cf: at home", "postfix-at-home.cf"],
+  ["dovecot.conf", "dovecot-behind.conf"],
+];
+
 // Nothing of the folder that it is started in becomes part of the program: no .env, no bunfig.toml.
 const flags = [
   ...["build", "--compile", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
@@ -89,10 +96,20 @@ function commonFiles(folder) {
     cpSync(file, join(folder, file.slice("dist/".length)));
   mkdirSync(join(folder, "examples"));
   for (const kind of ["relay", "home"]) odmr(["init", kind, join(folder, "examples", `${kind}.yaml`)]);
+  const page = readFileSync(join("dist", "docs", "postfix.md"), "utf8");
+  for (const [title, file] of neighbours) writeFileSync(join(folder, "examples", file), fence(page, title));
   odmr(["man", "--into", join(folder, "man")]);
   for (const [shell, file] of Object.entries({ bash: "odmr", zsh: "_odmr", fish: "odmr.fish" }))
     writeFileSync(join(folder, "completions", file), odmr(["completion", shell]));
   return folder;
+}
+
+/** The example of a page that has this title. */
+function fence(page, title) {
+  const start = `\n\`\`\`ini ${title}\n`;
+  const at = page.indexOf(start);
+  if (at < 0) throw new Error(`dist/docs/postfix.md has no "${title}"`);
+  return page.slice(at + start.length, page.indexOf("```", at + start.length));
 }
 
 function archive(folder) {

@@ -98,7 +98,10 @@ describe("a release", { skip }, () => {
       "LICENSE",
       "README.md",
       "completions/_odmr",
+      "examples/dovecot-behind.conf",
       "examples/home.yaml",
+      "examples/postfix-at-home.cf",
+      "examples/postfix-in-front.cf",
       "examples/relay.yaml",
       "man/man1/odmr-serve.1",
       "man/man5/odmr.yaml.5",
@@ -107,6 +110,10 @@ describe("a release", { skip }, () => {
     assert.deepEqual(
       wanted.filter((file) => !files.includes(file)),
       [],
+    );
+    assert.match(
+      readFileSync(at(name, "examples/postfix-in-front.cf"), "utf8"),
+      /^relay_domains = .*\n[^`]*\n$/,
     );
     const { components } = JSON.parse(readFileSync(at("out", `odmr-${version}.cdx.json`), "utf8")) as {
       components: readonly { name: string; group?: string; licenses?: readonly object[] }[];
