@@ -110,6 +110,8 @@ export class LossyDisk {
     unlink: (call) => this.#name(nameIn(call, 0), undefined, call),
     unlinkat: (call) => this.#name(nameIn(call, 0), undefined, call),
     rmdir: (call) => this.#name(nameIn(call, 0), undefined, call),
+    link: (call) => this.#link(call),
+    linkat: (call) => this.#link(call),
     rename: (call) => this.#rename(call),
     renameat: (call) => this.#rename(call),
     renameat2: (call) => this.#rename(call),
@@ -134,6 +136,12 @@ export class LossyDisk {
   #name(path: string, node: Node | undefined, { ended }: Call): void {
     const folder = this.#holds(path) ? this.#node(dirname(path)) : undefined;
     if (folder instanceof Folder) folder.put(basename(path), node, ended);
+  }
+
+  #link(call: Call): void {
+    const [from, to] = [nameIn(call, 0), nameIn(call, 1)];
+    const node = this.#holds(from) ? this.#node(from) : undefined;
+    if (node !== undefined) this.#name(to, node, call);
   }
 
   #rename(call: Call): void {
