@@ -1,10 +1,12 @@
 /** What operators and time do with entries: hold, release, retry, remove, bounce, move; expiry and pruning. */
 // A delivery that is under way wins over an operator's hold: the holder stays noted, and its settlement counts.
+
 import type { Instant } from "../platform/clock.ts";
 import type { Database } from "../platform/sqlite.ts";
 import { recipientsThat } from "./filter.ts";
 import { forget, owe } from "./notices.ts";
-import { cursorOf, select } from "./pages.ts";
+import { select } from "./pages.ts";
+import { cursorOf } from "./rows.ts";
 import type { Action, MessageId, SpoolEvent } from "./spool.ts";
 import { code, type StateCode } from "./states.ts";
 import type { Acted, ActWish, Cursor, Input } from "./store.ts";

@@ -1,13 +1,14 @@
 /** Moving house in SQL: whole entries out of the tables, and into them, as they are. */
 // Nothing is made up here: ids, times, attempts and events are the other spool's. Only row numbers are our own.
-import type { Notify } from "../mail/envelope.ts";
+
 import type { Instant } from "../platform/clock.ts";
 import type { Database } from "../platform/sqlite.ts";
 import { contentOf } from "./columns.ts";
 import type { Adopted, Books, KeptEntry, KeptNotice, KeptRecipient, LedgerRow } from "./movable.ts";
+import { type KeptRecipientRow, keptRecipientOf } from "./rows.ts";
 import { addHoldRule, holdRules } from "./rules.ts";
 import type { Direction, MessageId, SpoolEvent } from "./spool.ts";
-import { code, stateOf } from "./states.ts";
+import { code } from "./states.ts";
 import type { AdoptedMail, Input, KeptPage, KeptRow, StoredBody } from "./store.ts";
 import { HERE, laneFor, type Work } from "./work.ts";
 
@@ -90,17 +91,6 @@ interface EntryRow {
   readonly trace: string;
 }
 
-interface RecipientRow {
-  readonly address: string;
-  readonly state: number;
-  readonly due: Instant | null;
-  readonly attempts: number;
-  readonly notify: string;
-  readonly orcpt: string | null;
-  readonly reply: string | null;
-  readonly done: string | null;
-}
-
 const ENTRY = `SELECT m.seq, m.id, l.direction, l.customer, m.gone, m.size, m.arrived, m.expires, m.sender, m.subject,
   m.protocol, m.peer, m.auth, m.mime, m.smtputf8, m.ret, m.envid, m.trace FROM message m JOIN lane l ON l.id = m.lane`;
 
@@ -149,11 +139,11 @@ function entryOf(db: Database, row: EntryRow): KeptEntry {
     },
     source: { protocol: row.protocol, peer: row.peer, ...(row.auth !== null && { auth: row.auth }) },
     recipients: db
-      .all<RecipientRow>(
+      .all<KeptRecipientRow>(
         "SELECT address, state, due, attempts, notify, orcpt, reply, done FROM recipient WHERE message = ? ORDER BY n",
         row.seq,
       )
-      .map(recipientOf),
+      .map(keptRecipientOf),
     events: db
       .all<Omit<SpoolEvent, "id" | "recipient"> & { recipient: string | null }>(
         "SELECT at, recipient, what, actor, reason FROM event WHERE message = ? ORDER BY seq",
@@ -167,29 +157,6 @@ function entryOf(db: Database, row: EntryRow): KeptEntry {
       )
       .map(({ body, ...notice }) => ({ ...notice, owed: body !== null })),
     ...(row.gone !== null && { gone: row.gone }),
-  };
-}
-
-/** A lease is of a process, and stays behind: here the recipient waits until the lease ends. */
-function recipientOf({
-  address,
-  state,
-  due,
-  attempts,
-  notify,
-  orcpt,
-  reply,
-  done,
-}: RecipientRow): KeptRecipient {
-  return {
-    address,
-    state: stateOf(state, due, Number.POSITIVE_INFINITY),
-    attempts,
-    notify: notify === "" ? [] : (notify.split(",") as Notify[]),
-    ...(orcpt !== null && { orcpt }),
-    ...(due !== null && { due }),
-    ...(reply !== null && { reply }),
-    ...(done !== null && { done: JSON.parse(done) as readonly string[] }),
   };
 }
 

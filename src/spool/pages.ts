@@ -1,14 +1,14 @@
 /** Looking: pages of entries and events, counts, contents. Changes nothing. */
 // A page goes on where the last one ended (by key, not by offset): the millionth entry costs what the first did.
+
 import type { Instant } from "../platform/clock.ts";
 import type { Database } from "../platform/sqlite.ts";
 import { contentOf } from "./columns.ts";
 import { and, entriesThat, lanesOf, onlyLanes, sortings } from "./filter.ts";
-import type { Direction, Entry, EntryRecipient, MessageId, SpoolEvent } from "./spool.ts";
-import { liveliestOf, stateOf } from "./states.ts";
+import { cursorOf, type EntryRow, type EventRow, entryOf, eventOf, type RecipientRow } from "./rows.ts";
+import type { Entry, MessageId, SpoolEvent } from "./spool.ts";
 import type {
   Content,
-  Cursor,
   HeldBody,
   HistoryPage,
   HistoryWish,
@@ -17,28 +17,6 @@ import type {
   Page,
   PageWish,
 } from "./store.ts";
-
-export interface EntryRow extends Cursor {
-  readonly id: string;
-  readonly direction: Direction;
-  readonly customer: string;
-  readonly sender: string;
-  readonly arrived: Instant;
-  readonly expires: Instant;
-  readonly subject: string;
-  readonly protocol: string;
-  readonly peer: string;
-  readonly auth: string | null;
-}
-
-interface RecipientRow {
-  readonly message: number;
-  readonly address: string;
-  readonly state: number;
-  readonly attempts: number;
-  readonly due: Instant | null;
-  readonly reply: string | null;
-}
 
 export const ENTRY = `m.seq, m.size, m.id, (SELECT direction FROM lane WHERE id = m.lane) AS direction,
   (SELECT customer FROM lane WHERE id = m.lane) AS customer,
@@ -58,12 +36,6 @@ export function select<Row>(db: Database, columns: string, wish: PageWish): read
   return db.all<Row>(`SELECT ${columns} ${sql} ORDER BY ${order} LIMIT ?`, ...values, wish.limit);
 }
 
-/** Where to go on; a page that is not full was the last. */
-export function cursorOf(rows: readonly Cursor[], limit: number): Cursor | undefined {
-  const last = rows.at(-1);
-  return rows.length < limit || last === undefined ? undefined : { seq: last.seq, size: last.size };
-}
-
 export function count(db: Database, { filter, now }: Input<"count">): number {
   if (onlyLanes(filter)) return countLanes(db, lanesOf(db, filter));
   const fits = entriesThat(db, filter, now);
@@ -72,17 +44,8 @@ export function count(db: Database, { filter, now }: Input<"count">): number {
   return Math.min(found, filter.limit ?? found);
 }
 
-interface EventRow extends Omit<SpoolEvent, "recipient"> {
-  readonly seq: number;
-  readonly recipient: string | null;
-}
-
 const EVENT = `SELECT e.seq, e.at, m.id, e.recipient, e.what, e.actor, e.reason
   FROM event e JOIN message m ON m.seq = e.message`;
-
-function eventOf({ seq: _, recipient, ...event }: EventRow): SpoolEvent {
-  return { ...event, ...(recipient !== null && { recipient }) };
-}
 
 /** By the order in which they were noted, which the table keeps. */
 export function latest(db: Database, { limit }: Input<"latest">): readonly SpoolEvent[] {
@@ -159,32 +122,4 @@ export function withRecipients(db: Database, rows: readonly EntryRow[], now: Ins
     ({ message }) => message,
   );
   return rows.map((row) => entryOf(row, recipients.get(row.seq) ?? [], now));
-}
-
-function entryOf(row: EntryRow, recipients: readonly RecipientRow[], now: Instant): Entry {
-  const shown = recipients.map((recipient) => recipientOf(recipient, now));
-  return {
-    id: row.id,
-    direction: row.direction,
-    customer: row.customer,
-    state: liveliestOf(shown.map(({ state }) => state)),
-    sender: row.sender,
-    recipients: shown,
-    size: row.size,
-    arrived: row.arrived,
-    expires: row.expires,
-    subject: row.subject,
-    source: { protocol: row.protocol, peer: row.peer, ...(row.auth !== null && { auth: row.auth }) },
-  };
-}
-
-function recipientOf({ address, state, attempts, due, reply }: RecipientRow, now: Instant): EntryRecipient {
-  const name = stateOf(state, due, now);
-  return {
-    address,
-    state: name,
-    attempts,
-    ...(name === "waiting" && due !== null && { nextAttempt: due }),
-    ...(reply !== null && { reply }),
-  };
 }

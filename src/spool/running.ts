@@ -1,9 +1,10 @@
 /** A turn that runs, as its record is kept: begun, noted now and then, ended. */
 // A record that cannot be written is logged; the turn it tells of goes on.
+
 import type { Clock, Timer } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { RunningTurn, TurnFacts, TurnRecord, TurnTally } from "./records.ts";
-import { SEEN_EVERY } from "./turns.ts";
+import { SEEN_EVERY } from "./rows.ts";
 
 const PROGRESS_EVERY = 1000;
 

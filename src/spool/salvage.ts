@@ -1,17 +1,10 @@
 /** Reading around damage: what the database still gives when some of its pages cannot be read. */
 // Rows are found by key. Where a range of them cannot be read its halves are tried: only what lies on a bad page is lost.
+
 import { type Database, SqliteError } from "../platform/sqlite.ts";
 import { and, entryFits } from "./filter.ts";
-import {
-  type BodyRow,
-  contentWhere,
-  ENTRY,
-  type EntryRow,
-  heldBody,
-  idsOf,
-  pageOf,
-  withRecipients,
-} from "./pages.ts";
+import { type BodyRow, contentWhere, ENTRY, heldBody, idsOf, pageOf, withRecipients } from "./pages.ts";
+import type { EntryRow } from "./rows.ts";
 import type { Entry, MessageId } from "./spool.ts";
 import type { Content, HeldBodies, Input, Page, PageWish, Unreadable } from "./store.ts";
 

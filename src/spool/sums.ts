@@ -1,7 +1,9 @@
 /** Sums for those who look after the spool: lanes, counters, series over time. Changes nothing. */
 // Each is answered from an index or a counter; none looks through the messages.
+
 import type { Database } from "../platform/sqlite.ts";
-import type { Bucket, LaneSum, Side, Totals } from "./records.ts";
+import type { Bucket, LaneSum, Totals } from "./records.ts";
+import { bucketsOf, totalsOf } from "./rows.ts";
 import type { Direction, SpoolEvent } from "./spool.ts";
 import type { Input } from "./store.ts";
 
@@ -34,16 +36,7 @@ export function totals(db: Database): Totals {
   const of = new Map(
     db.all<{ what: string; n: number }>("SELECT what, n FROM total").map(({ what, n }) => [what, n]),
   );
-  const ended = (side: Side) => ({
-    done: of.get(`${side} done`) ?? 0,
-    failed: of.get(`${side} failed`) ?? 0,
-  });
-  const events = Object.fromEntries([...of].filter(([what]) => what !== "octets" && !what.includes(" ")));
-  return {
-    events,
-    octets: of.get("octets") ?? 0,
-    turns: { provider: ended("provider"), customer: ended("customer") },
-  };
+  return totalsOf(of);
 }
 
 export function series(db: Database, { from, to, bucket }: Input<"series">): readonly Bucket[] {
@@ -55,13 +48,5 @@ export function series(db: Database, { from, to, bucket }: Input<"series">): rea
     from,
     to,
   );
-  const counts = Array.from(
-    { length: Math.ceil((to - from) / bucket) },
-    () => ({}) as Record<string, number>,
-  );
-  for (const { n, what, count } of rows) {
-    const of = counts[n];
-    if (of !== undefined) of[what] = count;
-  }
-  return counts.map((each, n) => ({ at: from + n * bucket, counts: each }));
+  return bucketsOf(rows, { from, to, bucket });
 }

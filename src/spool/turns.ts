@@ -1,35 +1,12 @@
 /** Records of turns: their rows, and what is new since a watcher last looked. */
 // A turn that runs is seen again and again; one that is not has ended with its process, and is shown as failed.
-import type { Instant } from "../platform/clock.ts";
+
 import type { Database, Value } from "../platform/sqlite.ts";
-import type { Change, Side, TurnRecord } from "./records.ts";
+import type { Change, TurnRecord } from "./records.ts";
+import { BACKLOG, DEAD_AFTER, type TurnRow, turnOf } from "./rows.ts";
 import type { SpoolEvent } from "./spool.ts";
 import type { Changes, Input } from "./store.ts";
 import type { Work } from "./work.ts";
-
-/** How often a running turn is noted although nothing changed, in milliseconds; and after how long it counts as dead. */
-export const SEEN_EVERY = 60_000;
-export const DEAD_AFTER = 4 * SEEN_EVERY;
-
-/** A backlog beyond this is skipped: whoever watches wants to know what happens now. */
-const BACKLOG = 5000;
-
-interface Row {
-  readonly id: string;
-  readonly side: Side;
-  readonly customer: string;
-  readonly state: TurnRecord["state"];
-  readonly seen: Instant;
-  readonly changed: number;
-  readonly started: Instant;
-  readonly ended: Instant | null;
-  readonly delivered: number;
-  readonly deferred: number;
-  readonly refused: number;
-  readonly octets: number;
-  readonly peer: string;
-  readonly why: string | null;
-}
 
 export function noteTurn(db: Database, { turn, now }: Input<"noteTurn">, work: Work): undefined {
   db.run(
@@ -56,7 +33,7 @@ export function turns(db: Database, { filter, now }: Input<"turns">): readonly T
       : []),
   ];
   return db
-    .all<Row>(
+    .all<TurnRow>(
       `SELECT * FROM turn WHERE ${conditions.map(([sql]) => sql).join(" AND ") || "1"} ORDER BY id DESC LIMIT ?`,
       ...conditions.flatMap(([, ...values]) => values),
       limit,
@@ -66,7 +43,7 @@ export function turns(db: Database, { filter, now }: Input<"turns">): readonly T
 
 export function lastTurns(db: Database, { now }: Input<"lastTurns">): readonly TurnRecord[] {
   return db
-    .all<Row>(
+    .all<TurnRow>(
       `SELECT * FROM turn WHERE id IN (SELECT max(id) FROM turn GROUP BY side, customer) ORDER BY side, customer`,
     )
     .map((row) => turnOf(row, now));
@@ -83,7 +60,7 @@ export function changes(db: Database, { after, limit, now }: Input<"changes">): 
   const from = behind > BACKLOG || behind < 0 ? end.event : after.event;
   const missed: readonly Change[] = behind > BACKLOG ? [{ type: "missed", events: behind }] : [];
   const events = eventsAfter(db, from, limit);
-  const turns = db.all<Row>(
+  const turns = db.all<TurnRow>(
     "SELECT * FROM turn WHERE changed > ? ORDER BY changed LIMIT ?",
     after.turn ?? end.turn,
     limit,
@@ -111,11 +88,4 @@ function eventsAfter(db: Database, seq: number, limit: number) {
       seq,
       event: { ...event, ...(recipient !== null && { recipient }) },
     }));
-}
-
-function turnOf(row: Row, now: Instant): TurnRecord {
-  const { seen, changed: _, ended, why, ...rest } = row;
-  if (row.state === "running" && seen <= now - DEAD_AFTER)
-    return { ...rest, state: "failed", ended: seen, why: "its process ended" };
-  return { ...rest, ...(ended !== null && { ended }), ...(why !== null && { why }) };
 }

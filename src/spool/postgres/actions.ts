@@ -1,12 +1,14 @@
 /** What operators and time do with entries of a shared spool: hold, release, retry, remove, bounce, move; expiry, pruning. */
 // Rows are locked before they are judged: what another node has done meanwhile is seen. Expiry skips what others have locked.
+
 import type { Instant } from "../../platform/clock.ts";
+import { cursorOf } from "../rows.ts";
 import type { Action, MessageId, SpoolEvent } from "../spool.ts";
 import { code, type StateCode } from "../states.ts";
 import type { Acted, ActWish, Cursor, Input } from "../store.ts";
 import { numbered, recipientsThat } from "./filter.ts";
 import { type Due, owe } from "./notices.ts";
-import { cursorOf, select } from "./pages.ts";
+import { select } from "./pages.ts";
 import { list, rows } from "./rows.ts";
 import { HERE, type Transaction } from "./transaction.ts";
 import { drop, type Mark, type Work } from "./work.ts";

@@ -1,10 +1,10 @@
 /** Moving house in a shared spool: whole entries out of the tables, and into them, as they are. */
 // Nothing is made up here: ids, times, attempts and events are the other spool's. Only row numbers are our own.
-import type { Notify } from "../../mail/envelope.ts";
+
 import type { Instant } from "../../platform/clock.ts";
-import type { KeptEntry, KeptNotice, KeptRecipient } from "../movable.ts";
+import type { KeptEntry, KeptNotice } from "../movable.ts";
+import { type KeptRecipientRow, keptRecipientOf } from "../rows.ts";
 import type { Direction, MessageId, SpoolEvent } from "../spool.ts";
-import { stateOf } from "../states.ts";
 import type { Input, KeptPage, StoredBody } from "../store.ts";
 import { contentOf } from "./notices.ts";
 import { list } from "./rows.ts";
@@ -56,18 +56,6 @@ interface EntryRow {
   readonly trace: string;
 }
 
-interface RecipientRow {
-  readonly message: number;
-  readonly address: string;
-  readonly state: number;
-  readonly due: Instant | null;
-  readonly attempts: number;
-  readonly notify: string;
-  readonly orcpt: string | null;
-  readonly reply: string | null;
-  readonly done: string | null;
-}
-
 const ENTRY = `SELECT m.seq, m.body, m.id, l.direction, l.customer, m.gone, m.size, m.arrived, m.expires, m.sender,
   m.subject, m.protocol, m.peer, m.auth, m.mime, m.smtputf8, m.ret, m.envid, m.trace
   FROM message m JOIN lane l ON l.id = m.lane`;
@@ -107,7 +95,7 @@ async function wholeOf(db: Transaction, entries: readonly EntryRow[]) {
   if (entries.length === 0) return [];
   const seqs = list(entries.map(({ seq }) => seq));
   const [recipients, events, notices] = await Promise.all([
-    db.all<RecipientRow>(
+    db.all<KeptRecipientRow & { readonly message: number }>(
       `SELECT message, address, state, due, attempts, notify, orcpt, reply, done FROM recipient
        WHERE message = ANY($1::text::bigint[]) ORDER BY message, n`,
       seqs,
@@ -129,7 +117,7 @@ async function wholeOf(db: Transaction, entries: readonly EntryRow[]) {
     seq: row.seq,
     body: row.body,
     entry: entryOf(row, {
-      recipients: (told.get(row.seq) ?? []).map(recipientOf),
+      recipients: (told.get(row.seq) ?? []).map(keptRecipientOf),
       events: (happened.get(row.seq) ?? []).map(({ message: _, recipient, ...event }) => ({
         ...event,
         ...(recipient !== null && { recipient }),
@@ -157,28 +145,5 @@ function entryOf(row: EntryRow, with_: Pick<KeptEntry, "recipients" | "events" |
     source: { protocol: row.protocol, peer: row.peer, ...(row.auth !== null && { auth: row.auth }) },
     ...with_,
     ...(row.gone !== null && { gone: row.gone }),
-  };
-}
-
-/** A lease is of a process, and stays behind: there the recipient waits until the lease ends. */
-function recipientOf({
-  address,
-  state,
-  due,
-  attempts,
-  notify,
-  orcpt,
-  reply,
-  done,
-}: RecipientRow): KeptRecipient {
-  return {
-    address,
-    state: stateOf(state, due, Number.POSITIVE_INFINITY),
-    attempts,
-    notify: notify === "" ? [] : (notify.split(",") as Notify[]),
-    ...(orcpt !== null && { orcpt }),
-    ...(due !== null && { due }),
-    ...(reply !== null && { reply }),
-    ...(done !== null && { done: JSON.parse(done) as readonly string[] }),
   };
 }

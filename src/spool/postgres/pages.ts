@@ -1,11 +1,10 @@
 /** Looking into a shared spool: pages of entries and events, counts, contents. Changes nothing. */
 // A page goes on where the last one ended (by key, not by offset): the millionth entry costs what the first did.
-import type { Instant } from "../../platform/clock.ts";
-import type { Direction, Entry, EntryRecipient, MessageId, SpoolEvent } from "../spool.ts";
-import { liveliestOf, stateOf } from "../states.ts";
+
+import { cursorOf, type EntryRow, type EventRow, entryOf, eventOf, type RecipientRow } from "../rows.ts";
+import type { MessageId, SpoolEvent } from "../spool.ts";
 import type {
   Content,
-  Cursor,
   HeldBodies,
   HistoryPage,
   HistoryWish,
@@ -18,28 +17,6 @@ import { and, entriesThat, isId, lanesOf, numbered, onlyLanes, sortings } from "
 import { contentOf } from "./notices.ts";
 import { list } from "./rows.ts";
 import type { Transaction } from "./transaction.ts";
-
-interface EntryRow extends Cursor {
-  readonly id: string;
-  readonly direction: Direction;
-  readonly customer: string;
-  readonly sender: string;
-  readonly arrived: Instant;
-  readonly expires: Instant;
-  readonly subject: string;
-  readonly protocol: string;
-  readonly peer: string;
-  readonly auth: string | null;
-}
-
-interface RecipientRow {
-  readonly message: number;
-  readonly address: string;
-  readonly state: number;
-  readonly attempts: number;
-  readonly due: Instant | null;
-  readonly reply: string | null;
-}
 
 const ENTRY = `m.seq, m.size, m.id, (SELECT direction FROM lane WHERE id = m.lane) AS direction,
   (SELECT customer FROM lane WHERE id = m.lane) AS customer,
@@ -80,12 +57,6 @@ export async function select<Row extends object>(
   );
 }
 
-/** Where to go on; a page that is not full was the last. */
-export function cursorOf(found: readonly Cursor[], limit: number): Cursor | undefined {
-  const last = found.at(-1);
-  return found.length < limit || last === undefined ? undefined : { seq: last.seq, size: last.size };
-}
-
 export async function count(db: Transaction, { filter, now }: Input<"count">): Promise<number> {
   const lanes = lanesOf(db.lanes(), filter);
   if (onlyLanes(filter)) {
@@ -105,17 +76,8 @@ export async function count(db: Transaction, { filter, now }: Input<"count">): P
   return Math.min(found?.n ?? 0, filter.limit ?? Number.POSITIVE_INFINITY);
 }
 
-interface EventRow extends Omit<SpoolEvent, "recipient"> {
-  readonly seq: number;
-  readonly recipient: string | null;
-}
-
 const EVENT = `SELECT e.seq, e.at, m.id, e.recipient, e.what, e.actor, e.reason
   FROM event e JOIN message m ON m.seq = e.message`;
-
-export function eventOf({ seq: _, recipient, ...event }: EventRow): SpoolEvent {
-  return { ...event, ...(recipient !== null && { recipient }) };
-}
 
 export async function latest(db: Transaction, { limit }: Input<"latest">): Promise<readonly SpoolEvent[]> {
   const found = await db.all<EventRow>(`${EVENT} ORDER BY e.at DESC, e.seq DESC LIMIT $1::bigint`, limit);
@@ -184,32 +146,4 @@ export async function files(db: Transaction): Promise<readonly NamedFile[]> {
     `SELECT b.name, ${IDS} FROM body b WHERE b.name IS NOT NULL ORDER BY b.seq`,
   );
   return found.map(({ name, ids }) => ({ file: name, ids: idsIn(ids) }));
-}
-
-function entryOf(row: EntryRow, recipients: readonly RecipientRow[], now: Instant): Entry {
-  const shown = recipients.map((recipient) => recipientOf(recipient, now));
-  return {
-    id: row.id,
-    direction: row.direction,
-    customer: row.customer,
-    state: liveliestOf(shown.map(({ state }) => state)),
-    sender: row.sender,
-    recipients: shown,
-    size: row.size,
-    arrived: row.arrived,
-    expires: row.expires,
-    subject: row.subject,
-    source: { protocol: row.protocol, peer: row.peer, ...(row.auth !== null && { auth: row.auth }) },
-  };
-}
-
-function recipientOf({ address, state, attempts, due, reply }: RecipientRow, now: Instant): EntryRecipient {
-  const name = stateOf(state, due, now);
-  return {
-    address,
-    state: name,
-    attempts,
-    ...(name === "waiting" && due !== null && { nextAttempt: due }),
-    ...(reply !== null && { reply }),
-  };
 }

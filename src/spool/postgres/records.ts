@@ -1,36 +1,12 @@
-/** Records of a shared spool: turns of all nodes, what is new since a watcher looked, sums, counts made again. */
-// A watcher reads transactions in their order, whole, and only when all before them have ended: so it misses none.
-import type { Instant } from "../../platform/clock.ts";
-import type { Bucket, Change, LaneSum, Side, Totals, TurnRecord } from "../records.ts";
+import type { Bucket, Change, LaneSum, Totals, TurnRecord } from "../records.ts";
+import { BACKLOG, bucketsOf, DEAD_AFTER, eventOf, type TurnRow, totalsOf, turnOf } from "../rows.ts";
 import type { Direction, RecipientState, SpoolEvent } from "../spool.ts";
 import { code } from "../states.ts";
 import type { Audit, Changes, Input, Tally } from "../store.ts";
-import { DEAD_AFTER } from "../turns.ts";
 import { and, isId, numbered, sql } from "./filter.ts";
-import { eventOf } from "./pages.ts";
 import { clean, rows } from "./rows.ts";
 import { HERE, HORIZON, type Transaction, TX } from "./transaction.ts";
 import type { Work } from "./work.ts";
-
-/** A backlog beyond this is skipped: whoever watches wants to know what happens now. */
-const BACKLOG = 5000;
-
-interface Row {
-  readonly id: string;
-  readonly side: Side;
-  readonly customer: string;
-  readonly state: TurnRecord["state"];
-  readonly seen: Instant;
-  readonly changed: number;
-  readonly started: Instant;
-  readonly ended: Instant | null;
-  readonly delivered: number;
-  readonly deferred: number;
-  readonly refused: number;
-  readonly octets: number;
-  readonly peer: string;
-  readonly why: string | null;
-}
 
 /** Of several notes of one turn the last one counts. */
 export async function noteTurns(
@@ -74,7 +50,7 @@ export async function turns(
       ? [sql("(state = 'failed' OR (state = 'running' AND seen <= ?::bigint))", alive)]
       : []),
   ]);
-  const found = await db.all<Row>(
+  const found = await db.all<TurnRow>(
     numbered(`SELECT * FROM turn WHERE ${fits} ORDER BY id DESC LIMIT ?::bigint`),
     ...values,
     limit,
@@ -86,7 +62,7 @@ export async function lastTurns(
   db: Transaction,
   { now }: Input<"lastTurns">,
 ): Promise<readonly TurnRecord[]> {
-  const found = await db.all<Row>(
+  const found = await db.all<TurnRow>(
     "SELECT DISTINCT ON (side, customer) * FROM turn ORDER BY side, customer, id DESC",
   );
   return found.map((row) => turnOf(row, now));
@@ -105,7 +81,7 @@ export async function changes(db: Transaction, { after, limit, now }: Input<"cha
        ORDER BY e.tx FETCH FIRST ($3::bigint) ROWS WITH TIES`,
       ...[from, end, limit],
     ),
-    db.all<Row>(
+    db.all<TurnRow>(
       `SELECT * FROM turn WHERE changed > $1::bigint AND changed <= $2::bigint
        ORDER BY changed FETCH FIRST ($3::bigint) ROWS WITH TIES`,
       ...[after.turn ?? end, end, limit],
@@ -146,13 +122,6 @@ function eventChanges(
   }));
 }
 
-function turnOf(row: Row, now: Instant): TurnRecord {
-  const { seen, changed: _, ended, why, ...rest } = row;
-  if (row.state === "running" && seen <= now - DEAD_AFTER)
-    return { ...rest, state: "failed", ended: seen, why: "its process ended" };
-  return { ...rest, ...(ended !== null && { ended }), ...(why !== null && { why }) };
-}
-
 interface LaneRow {
   readonly direction: Direction;
   readonly customer: string;
@@ -183,16 +152,7 @@ export async function totals(db: Transaction): Promise<Totals> {
     "SELECT what, sum(n)::bigint AS n FROM total GROUP BY what ORDER BY what",
   );
   const of = new Map(found.map(({ what, n }) => [what, n]));
-  const ended = (side: Side) => ({
-    done: of.get(`${side} done`) ?? 0,
-    failed: of.get(`${side} failed`) ?? 0,
-  });
-  const events = Object.fromEntries([...of].filter(([what]) => what !== "octets" && !what.includes(" ")));
-  return {
-    events,
-    octets: of.get("octets") ?? 0,
-    turns: { provider: ended("provider"), customer: ended("customer") },
-  };
+  return totalsOf(of);
 }
 
 export async function series(
@@ -204,15 +164,7 @@ export async function series(
      WHERE at >= $1::bigint AND at < $2::bigint GROUP BY 1, 2`,
     ...[from, to, bucket],
   );
-  const counts = Array.from(
-    { length: Math.ceil((to - from) / bucket) },
-    () => ({}) as Record<string, number>,
-  );
-  for (const { n, what, count } of found) {
-    const of = counts[n];
-    if (of !== undefined) of[what] = count;
-  }
-  return counts.map((each, n) => ({ at: from + n * bucket, counts: each }));
+  return bucketsOf(found, { from, to, bucket });
 }
 
 /** How many recipients were accepted, and how many are in each state. */
