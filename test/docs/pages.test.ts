@@ -1,8 +1,8 @@
 /** The pages for operators: every configuration is right, every link leads somewhere, and who follows them has mail. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Block, blockOf, blocksOf, Configurations, Walk } from "../support/page.ts";
@@ -10,6 +10,17 @@ import { run, withPeers } from "../support/processes.ts";
 
 const docs = new URL("../../dist/docs/", import.meta.url);
 const pages = ["relay", "home", "pairing", "postfix", "migration"];
+
+/** What pairing.md says was made, for their owners alone. */
+const made = {
+  relay: [
+    "spool.db.key",
+    "spool.db.crt",
+    "spool.db.customers/home.invitation",
+    "spool.db.customers/home.yaml",
+  ].map((name) => `var/lib/odmr/${name}`),
+  home: ["odmr.yaml", "odmr.key", "odmr.crt"].map((name) => `etc/odmr/${name}`),
+};
 
 describe("the pages", () => {
   for (const page of pages) {
@@ -133,6 +144,14 @@ describe("who follows the pages", withPeers("swaks", "openssl"), () => {
         line,
       );
       assert.match(joined, /^A message to postmaster@example\.org went to the relay and came back$/m);
+      // From nothing to mail in six commands at most, and what the page says was made, was made.
+      assert.ok(`${relay!.text}${home!.text}`.trimEnd().split("\n").length <= 6);
+      const page = await readFile(new URL("../../dist/docs/pairing.md", import.meta.url), "utf8");
+      for (const [host, paths] of Object.entries(made))
+        for (const path of paths) {
+          assert.ok(page.includes(basename(path).replace(/^spool\.db\.crt$/, "`.crt`")), path);
+          assert.equal((await stat(walk.at(host, path))).mode & 0o077, 0, path);
+        }
     }),
   );
 });

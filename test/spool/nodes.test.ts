@@ -9,6 +9,7 @@ import { migrate } from "../../src/spool/migrate.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { openPostgres } from "../../src/spool/postgres/open.ts";
 import { type Step, steps } from "../../src/spool/postgres/schema.ts";
+import type { Change } from "../../src/spool/records.ts";
 import { RemoteQueue } from "../../src/spool/remote.ts";
 import type { Claim, Held, Lane, Settlement } from "../../src/spool/spool.ts";
 import { damage, verify } from "../../src/spool/verify.ts";
@@ -198,6 +199,28 @@ describe("nodes of one shared spool", withPostgresqlOnBun(), () => {
     assert.deepEqual(await all(verify(a)), []);
     assert.equal(await server.sql(`SELECT count(*) FROM ${schema()}.body, ${schema()}.piece`), "0");
   });
+
+  it("watchers of one node are told every change of another, once", async () => {
+    const ending = new AbortController();
+    const events: Change[] = [];
+    const watching = (async () => {
+      for await (const change of b.records.watch(ending.signal)) events.push(change);
+    })();
+    const seen = () => events.flatMap((change) => (change.type === "event" ? [change.event.id] : []));
+    // A watcher is told of what happens after it has looked for the first time.
+    while (seen().length === 0) await Promise.all([stored(b), tick()]);
+    const ids = await Promise.all(Array.from({ length: 40 }, (_, n) => stored(n % 2 === 0 ? a : b)));
+    while (!ids.every((id) => seen().includes(id))) await tick();
+    ending.abort();
+    await watching;
+    assert.equal(new Set(seen()).size, seen().length);
+  });
+
+  /** Lets the hand clock's timers ring, and the database answer. */
+  async function tick(): Promise<void> {
+    clock.pass(500);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 
   const schema = () => /schema=(\w+)/.exec(path)?.[1] ?? "";
 
