@@ -4,10 +4,12 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -72,7 +74,7 @@ function platforms(scope, file) {
   return existsSync(folder) ? readdirSync(folder).map((name) => join(scope, name, file)) : [];
 }
 
-/** Every test on both runtimes, in a temporary folder of its own; words narrow it to the files whose path has one of them. */
+/** Every test on both runtimes at once (most of a test is waiting), in a temporary folder of its own; words narrow it to the files whose path has one of them. */
 async function test(words) {
   const files = testFiles("test").filter(
     (file) => words.length === 0 || words.some((word) => file.includes(word)),
@@ -82,16 +84,16 @@ async function test(words) {
   const temporary = mkdtempSync(join(tmpdir(), "odmr-test-"));
   const env = { ...process.env, TMPDIR: temporary };
   try {
-    const sums = [
-      await report("bun", env, (xml) => [
+    const sums = await Promise.all([
+      report("bun", { env, log: undefined }, (xml) => [
         ...["test", "--timeout", String(TEST_TIMEOUT), "--reporter=junit", "--reporter-outfile", xml],
         ...files.map((file) => `./${file}`),
       ]),
-      await report("deno", env, (xml) => [
+      report("deno", { env, log: join(reports, "deno.log") }, (xml) => [
         ...["test", "-A", "--no-check", "--junit-path", xml],
         ...files.filter((file) => !Object.hasOwn(notOnDeno, file)),
       ]),
-    ];
+    ]);
     return verdict(sums);
   } finally {
     rmSync(temporary, { recursive: true, force: true });
@@ -105,10 +107,15 @@ function testFiles(folder) {
     .sort();
 }
 
-/** Runs the tests on one runtime and counts what its report says. */
-async function report(name, env, argsFor) {
+/** Runs the tests on one runtime and counts what its report says. What it prints to a log is shown when it has ended. */
+async function report(name, { env, log }, argsFor) {
   const xml = join(reports, `${name}.xml`);
-  const status = await run(runtime(name), argsFor(relative(root, xml)), env);
+  const out = log === undefined ? undefined : openSync(log, "w");
+  const status = await run(runtime(name), argsFor(relative(root, xml)), { env, out });
+  if (log !== undefined) {
+    closeSync(out);
+    process.stdout.write(readFileSync(log));
+  }
   const sum = existsSync(xml) ? count(readFileSync(xml, "utf8")) : { passed: 0, failed: 0, skipped: 0 };
   // A file that cannot be loaded fails the run without being a test in the report.
   if (status !== 0 && sum.failed === 0) sum.failed = 1;
@@ -147,9 +154,9 @@ function inWords({ passed, failed, skipped }) {
 }
 
 /** Runs a program to its end, handing signals on; resolves to its exit status. */
-function run(file, args, env = process.env) {
+function run(file, args, { env = process.env, out = "inherit" } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: root, stdio: "inherit", env });
+    const child = spawn(file, args, { cwd: root, stdio: ["inherit", out, out], env });
     const pass = (signal) => child.kill(signal);
     const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
     for (const signal of signals) process.on(signal, pass);
