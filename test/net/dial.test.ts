@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -9,17 +8,9 @@ import { systemClock } from "../../src/platform/clock.ts";
 import { certs } from "../support/certs.ts";
 import { manualClock } from "../support/clock.ts";
 import { bytes, call, echo, readExactly, SOON, withListener } from "../support/net.ts";
+import { freePort } from "../support/processes.ts";
 
 const base = { clock: systemClock, within: SOON };
-
-/** A port of loopback on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 test("an address and a port are reached", () =>
   withListener({ onConnection: echo }, async (listener) => {

@@ -10,14 +10,13 @@ const NO_SUCH_NAME = 3;
 
 /** @param use is given `address:port` */
 export async function withNameServer<T>(zone: Zone, use: (server: string) => Promise<T>): Promise<T> {
-  const server = createSocket("udp4").bind(0, "127.0.0.1");
-  await once(server, "listening");
+  const { server, streams } = await bothAtOnePort();
   const { port } = server.address();
   server.on("message", (question, from) => {
     const answer = answerTo(Buffer.from(question), zone);
     if (answer !== undefined) server.send(cut(answer), from.port, from.address);
   });
-  const streams = createServer((socket) => {
+  streams.on("connection", (socket) => {
     socket.on("error", () => {});
     socket.on("data", (bytes: Buffer) => {
       const answer = answerTo(Buffer.from(bytes.subarray(2)), zone);
@@ -25,13 +24,27 @@ export async function withNameServer<T>(zone: Zone, use: (server: string) => Pro
       socket.write(Buffer.from([answer.length >> 8]));
       socket.end(Buffer.concat([Buffer.from([answer.length & 255]), answer]));
     });
-  }).listen(port, "127.0.0.1");
-  await once(streams, "listening");
+  });
   try {
     return await use(`127.0.0.1:${port}`);
   } finally {
     server.close();
     streams.close();
+  }
+}
+
+/** A port that is free for datagrams may be another's for streams: then the next one is tried. */
+async function bothAtOnePort() {
+  for (;;) {
+    const server = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(server, "listening");
+    const streams = createServer().listen(server.address().port, "127.0.0.1");
+    try {
+      await once(streams, "listening");
+      return { server, streams };
+    } catch {
+      server.close();
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Foreign programs at work: found, run to their end, or kept running for the time of one test. */
 // Nothing outlives its test: what is kept running leads a process group of its own, and all of it is ended.
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
@@ -134,14 +135,23 @@ export async function eventually(
     if (Date.now() > end) throw new Error(`waited in vain: ${what()}`);
 }
 
-/** A port of loopback that was free a moment ago, for a program that cannot choose one itself. */
+/**
+ * A port of loopback that was free a moment ago, for a program that cannot choose one itself. It lies below those that
+ * the system hands out for port 0 and to callers: between here and that program's start nobody gets it by accident.
+ */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 32_768);
+    const server = createServer().listen(port, host);
+    try {
+      await once(server, "listening");
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** Whether somebody greets at this port of loopback. */
