@@ -41,15 +41,16 @@ const neighbours = [
   ["dovecot.conf", "dovecot-behind.conf"],
 ];
 
-// Nothing of the folder that it is started in becomes part of the program: no .env, no bunfig.toml.
+// Nothing of the folder that it is started in becomes part of the program: no .env, no bunfig.toml. What a command does
+// not use is not loaded: split, --version takes half the time that it takes as one piece.
 const flags = [
   ...["build", "--compile", "--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"],
-  ...["--minify", "--bytecode", "--format=esm"],
+  ...["--minify", "--bytecode", "--splitting", "--format=esm"],
 ];
 const sources = ["cmd/odmr.ts", "src/spool/thread.ts"];
 
 const [job = "build", ...words] = process.argv.slice(2);
-if (job === "build") compile(join("dist", "odmr"), ["--sourcemap"]);
+if (job === "build") compile(join("dist", "odmr"), []);
 else if (job === "release") {
   const names = words.filter((word) => Object.hasOwn(targets, word));
   const [folder = join("dist", `odmr-${version}`), ...rest] = words.filter((word) => !names.includes(word));
