@@ -1,4 +1,4 @@
-/** The program as its users run it: processes of their own, from source and, where it was built, as the binary. */
+/** The program as its users run it, in processes of their own: the binary where it was built, else from source. */
 // Whatever was started is ended and whatever was written is removed, however the test ends.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -24,15 +24,17 @@ export interface Program {
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /**
- * From source always; the binary that ODMR_BINARY names, else dist/odmr if it is of these sources. The binary is the same
- * whoever tests it, so Deno, which runs all of this after Bun, leaves it out.
+ * What is tried: the binary that ODMR_BINARY names, else dist/odmr if it is of these sources, else the sources. The binary
+ * is the same whoever tests it, so Deno tries the sources.
  */
-export const programs: readonly Program[] = [
-  { name: "odmr from source", words: fromSource },
-  ...["Deno" in globalThis ? undefined : (process.env.ODMR_BINARY ?? freshBinary())].flatMap(
-    (file): Program[] => (file === undefined ? [] : [{ name: "the odmr binary", words: [file] }]),
-  ),
-];
+export const programs: readonly Program[] = [tried()];
+
+function tried(): Program {
+  const binary = "Deno" in globalThis ? undefined : (process.env.ODMR_BINARY ?? freshBinary());
+  return binary === undefined
+    ? { name: "odmr from source", words: fromSource }
+    : { name: "the odmr binary", words: [binary] };
+}
 
 function freshBinary(): string | undefined {
   const file = join(root, "dist", "odmr");
