@@ -5,7 +5,8 @@ import { type Connection, ConnectionError } from "../../src/net/connection.ts";
 import { type Clock, systemClock } from "../../src/platform/clock.ts";
 import { CallError } from "../../src/relay/callerror.ts";
 import { runErrand } from "../../src/relay/errand.ts";
-import { enter, listeners } from "../inputs/listeners.ts";
+import { takeIn } from "../../src/relay/house.ts";
+import type { Service } from "../../src/smtp/session.ts";
 import { pipe } from "../support/pipe.ts";
 import { HOME, openPost, type Post } from "../support/post.ts";
 import { clients, latin1, octetsOf, servers, type Target } from "./corpus.ts";
@@ -63,12 +64,31 @@ async function sayInLines(connection: Connection, octets: Uint8Array): Promise<v
   }
 }
 
-const whole = (service: (typeof listeners)[number]["service"]): Target => {
-  const listener = listeners.find((each) => each.service === service)!;
-  return onPost(`whole-${service}`, clients, async (post, octets) => {
+const FACTS = { protocol: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256" };
+
+/** Comes in at one of the relay's doors, under TLS where there is a login; or as a provider at the house, after the turn. */
+function enter(post: Post, service: Service): { readonly peer: Connection; readonly over: Promise<unknown> } {
+  if (service !== "reversed") {
+    post.line = { clock: post.clock, ...(service === "odmr" && { tls: FACTS }) };
+    const { connection, over } = post.dial(service);
+    return { peer: connection, over };
+  }
+  const [peer, ours] = pipe({ clock: post.clock });
+  const { house: spool, clock, log } = post;
+  const facts = { hostname: "house.test", account: "vps", domains: ["example.org"], messageSize: 1_000 };
+  const over = takeIn({ spool, clock, log, ...facts }, ours)
+    .catch((fault: unknown) => {
+      if (!(fault instanceof CallError)) throw fault;
+    })
+    .finally(() => ours.close());
+  return { peer, over };
+}
+
+const whole = (service: Service): Target =>
+  onPost(`whole-${service}`, clients, async (post, octets) => {
     const accepted = () => post.logged.filter(({ event }) => event === "accepted").length;
     const before = accepted();
-    const { peer, over } = enter(post, listener, { messageSize: 1_000 });
+    const { peer, over } = enter(post, service);
     const heard = listen(peer);
     await sayInLines(peer, octets);
     // Whatever it waits for comes now: a final dot, the rest of a chunk, a line's end.
@@ -82,7 +102,6 @@ const whole = (service: (typeof listeners)[number]["service"]): Target => {
     // LMTP answers once for each recipient, all with the same id.
     assert.equal(new Set(said.match(/^250 2\.0\.0 Stored as .*$/gm)).size, accepted() - before);
   });
-};
 
 const ready = "220 p\r\n250-p\r\n250-AUTH CRAM-MD5\r\n250 ATRN\r\n334 PDEyMz4=\r\n235 in\r\n250 turning\r\n";
 const letter = "MAIL FROM:<a@b.test>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nSubject: x\r\n.\r\n";

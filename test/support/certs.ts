@@ -12,6 +12,8 @@ export interface Identity {
 
 export interface Certs {
   readonly ca: string;
+  /** The same, with its key. */
+  readonly caItself: Identity;
   /** An authority that signed nothing else here. */
   readonly otherCa: string;
   /** For relay.test, by the CA. */
@@ -95,12 +97,14 @@ function make(): Certs {
   try {
     writeFileSync(join(folder, "index.txt"), "");
     writeFileSync(join(folder, "ca.conf"), CA_CONFIG);
-    const ca = selfSigned("ca", "Test CA").certificate;
+    const caItself = selfSigned("ca", "Test CA");
+    const ca = caItself.certificate;
     const otherCa = selfSigned("other", "Another CA").certificate;
     const revoked = signed("revoked", "home.test", VALID);
     openssl("ca", ...CA, "-cert", "ca.crt", "-keyfile", "ca.key", "-revoke", "revoked.crt");
     return {
       ca,
+      caItself,
       otherCa,
       revoked,
       crl: list("ca", "20990101000000Z"),
