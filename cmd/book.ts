@@ -58,6 +58,7 @@ export async function readBook(
     messageSize: serve.limits.messageSize,
     recipients: serve.limits.recipients,
     minimumRate: serve.limits.minimumRate,
+    perCustomer: serve.limits.perCustomer,
     cramMd5: serve.auth.cramMd5,
     ...(postmaster !== undefined && { postmaster }),
     ...(inspector && { inspector }),

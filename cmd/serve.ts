@@ -144,11 +144,18 @@ async function openAdminFor(
 
 function planOf({ listen, limits }: Serve, passed: readonly PassedSocket[]): PorchPlan {
   return {
-    doors: listen.map((listener, i) => doorOf(listener, passedFor(listener, i, passed))),
+    doors: listen.map((listener, i) => ({
+      ...doorOf(listener, passedFor(listener, i, passed)),
+      maxConnections: listener.connections ?? roomAt(listener.service, limits.connections),
+    })),
     maxConnections: limits.connections,
     perAddress: limits.perAddress,
   };
 }
+
+/** Whoever fills the door for strangers has not filled the relay: its customers still get in. */
+const roomAt = (service: Listener["service"], connections: number): number =>
+  service === "intake" ? Math.ceil(connections * 0.9) : connections;
 
 /** By the name of the door where systemd's sockets have such names, else by its place in the list. */
 function passedFor(

@@ -94,7 +94,10 @@ serve:
     #? serve.limits.minimumRate
     minimumRate: 500
     connections: 1000
+    #? serve.limits.perAddress
     perAddress: 20
+    #? serve.limits.perCustomer
+    perCustomer: 50
 
   auth:
     #? serve.auth.cramMd5

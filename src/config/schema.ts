@@ -131,6 +131,11 @@ const listener = () =>
       .array(network())
       .optional()
       .describe("Who may connect; without it everybody, but for lmtp only this host."),
+    connections: count()
+      .optional()
+      .describe(
+        "At once, at this listener; without it as many as over all, but for intake nine tenths: strangers leave room to customers.",
+      ),
     bareLineEnds: z
       .enum(["refuse", "normalise"])
       .default("refuse")
@@ -201,7 +206,8 @@ const limits = () =>
       .default(500)
       .describe("Octets a second that a sender keeps up within a message; who stays below is cut off."),
     connections: count().default(1000).describe("At once, over all listeners."),
-    perAddress: count().default(20).describe("At once, from one address."),
+    perAddress: count().default(20).describe("At once, from one address, at one listener."),
+    perCustomer: count().default(50).describe("Sessions of one customer at once, after its login."),
   });
 
 const pullIn = (folder: string) =>

@@ -5,6 +5,7 @@ import { createServer, isIPv6, connect as knock, type Server, type Socket } from
 import type { Clock } from "../platform/clock.ts";
 import { type Connection, ConnectionError, type Peer, type ServerTls } from "./connection.ts";
 import { codeOf, peerName } from "./fault.ts";
+import type { Hall } from "./hall.ts";
 import { connectionOver, peerOf } from "./socket.ts";
 
 export type ListenAddress =
@@ -18,9 +19,11 @@ export interface ListenOptions {
   /** Implicit TLS. */
   readonly tls?: ServerTls;
   readonly clock: Clock;
-  /** Open connections at most, in all and from one address (IPv6: from one /64). Unix sockets have no address. */
+  /** Open connections here at most, in all and from one address (IPv6: from one /64). Unix sockets have no address. */
   readonly maxConnections: number;
   readonly perAddress: number;
+  /** Beside that, what is shared with other listeners. */
+  readonly hall?: Hall;
   /** The line for those over a cap; under implicit TLS they are dropped without a word. */
   readonly refusal?: string;
   /** Until then who connects is kept waiting; without it nobody is. */
@@ -104,11 +107,13 @@ class Door implements Listener {
     const peer = peerOf(socket);
     const from = network(peer.address);
     const count = this.#perAddress.get(from) ?? 0;
-    const { maxConnections, perAddress } = this.#options;
+    const { maxConnections, perAddress, hall } = this.#options;
     if (this.#connections >= maxConnections) return this.#refuse(socket, peer, `${maxConnections} in all`);
+    if (hall?.full) return this.#refuse(socket, peer, `${hall.places} over all listeners`);
     if (from !== "unix" && count >= perAddress)
       return this.#refuse(socket, peer, `${perAddress} from one address`);
     this.#connections++;
+    hall?.enter();
     this.#perAddress.set(from, count + 1);
     socket.once("close", () => this.#leave(from));
     void this.#serve(socket, peer);
@@ -116,6 +121,7 @@ class Door implements Listener {
 
   #leave(from: string): void {
     this.#connections--;
+    this.#options.hall?.leave();
     const count = (this.#perAddress.get(from) ?? 1) - 1;
     if (count === 0) this.#perAddress.delete(from);
     else this.#perAddress.set(from, count);

@@ -3,6 +3,7 @@ import type { Connection, Peer } from "../net/connection.ts";
 import { pause } from "../platform/clock.ts";
 import { HISTORY } from "../spool/spool.ts";
 import { Arrivals } from "./arrivals.ts";
+import { Company } from "./company.ts";
 import { dispatch } from "./dispatch.ts";
 import { correspond } from "./notices.ts";
 import { type DoorPlan, Porch, type PorchPlan } from "./porch.ts";
@@ -21,7 +22,7 @@ export interface Office {
 }
 
 /** What the office is given; the rest of a relay it makes itself. */
-type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile">;
+type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile" | "admits">;
 
 /** How often mail is looked through for what has outlived its hold time, in milliseconds. */
 const EXPIRY = 60_000;
@@ -39,6 +40,7 @@ export async function openOffice(
 ): Promise<Office> {
   const stop = new AbortController();
   const arrivals = new Arrivals();
+  const company = new Company();
   const sessions = new Set<Promise<void>>();
   let book = relay.book;
 
@@ -62,7 +64,9 @@ export async function openOffice(
       connection.destroy();
       return Promise.resolve();
     }
-    const session = receive(now(), door, connection, now);
+    const guest = company.guest();
+    const admits = (customer: string) => guest.admits(customer, book.perCustomer ?? Number.POSITIVE_INFINITY);
+    const session = receive({ ...now(), admits }, door, connection, now).finally(() => guest.leave());
     keep(session);
     return session;
   };

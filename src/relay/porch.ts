@@ -1,6 +1,7 @@
 /** Doors that are bound before the office opens: who knocks waits on the porch. */
 // A port under 1024 is bound as root; configuration, secrets and spool are opened by the user that comes after.
 import type { Connection, Peer } from "../net/connection.ts";
+import { Hall } from "../net/hall.ts";
 import { type ListenAddress, type Listener, listen } from "../net/listen.ts";
 import type { DoorSettings, Relay } from "./relay.ts";
 
@@ -8,13 +9,17 @@ export interface DoorPlan extends DoorSettings {
   readonly address: ListenAddress;
   /** TLS from the first octet, with the book's certificate. */
   readonly implicitTls: boolean;
+  /** Connections at this door at most; undefined: as many as over all doors. */
+  readonly maxConnections?: number | undefined;
   /** Whether this peer may come in at all. */
   readonly admits: (peer: Peer) => boolean;
 }
 
 export interface PorchPlan {
   readonly doors: readonly DoorPlan[];
+  /** Over all doors. */
   readonly maxConnections: number;
+  /** At one door. */
   readonly perAddress: number;
   /** For simulations: another way to take connections. */
   readonly listen?: typeof listen;
@@ -26,11 +31,13 @@ type Enter = (door: DoorPlan, connection: Connection) => Promise<void>;
 export class Porch {
   readonly #plan: PorchPlan;
   readonly #tools: Pick<Relay, "clock" | "log">;
+  readonly #hall: Hall;
   readonly #bound = new Map<DoorPlan, Listener>();
   readonly #opened = Promise.withResolvers<Enter>();
 
   constructor(plan: PorchPlan, tools: Pick<Relay, "clock" | "log">) {
     this.#plan = plan;
+    this.#hall = new Hall(plan.maxConnections);
     this.#tools = tools;
   }
 
@@ -63,10 +70,11 @@ export class Porch {
 
   #listen(door: DoorPlan): Promise<Listener> {
     const { clock, log } = this.#tools;
-    const { maxConnections, perAddress } = this.#plan;
+    const { perAddress } = this.#plan;
+    const { maxConnections = this.#plan.maxConnections } = door;
     const opened = this.#opened.promise;
     return (this.#plan.listen ?? listen)({
-      ...{ address: door.address, clock, maxConnections, perAddress },
+      ...{ address: door.address, clock, maxConnections, perAddress, hall: this.#hall },
       opened: opened.then(() => {}),
       onConnection: async (connection) => (await opened)(door, connection),
       onError: (error, peer) =>

@@ -30,6 +30,7 @@ const answers = {
   guesser: reply(421, "4.7.0", "Too many wrong passwords"),
   goAhead: reply(220, "2.0.0", "Ready to start TLS"),
   noTls: reply(454, "4.7.0", "TLS is not available now"),
+  crowded: reply(421, "4.7.0", "Too many sessions of yours, call again later"),
   known: reply(235, "2.7.0", "Authentication succeeded"),
   cancelled: reply(501, "5.7.0", "Authentication cancelled"),
   acrossTheTurn: reply(421, "4.7.0", "Nobody speaks across the turn"),
@@ -312,6 +313,10 @@ class Reception {
     else guesses.failed({ network: from, user }, clock.steady());
     if (wait > 0) await pause(clock, wait, stopping);
     if (this.#session.ended) return;
+    if (step.type === "accepted" && this.#relay.admits?.(step.user) === false) {
+      this.#log("warn", "too many sessions of one customer", { user: step.user });
+      return this.#session.shut(answers.crowded);
+    }
     if (step.type === "accepted") {
       this.#acquaintance = { user: step.user, since: this.#relay.clock.steady() };
       this.#log("info", "authenticated", { user: step.user });

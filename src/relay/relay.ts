@@ -22,6 +22,8 @@ export interface Book {
   readonly recipients: number;
   /** Octets a second that a peer keeps up within a message; undefined: what is usual. */
   readonly minimumRate?: number;
+  /** Sessions of one customer at once; undefined: as many as it likes. */
+  readonly perCustomer?: number;
   /** How long a customer may wait on the line for one answer, in milliseconds; undefined: XODMRWAIT is not offered. */
   readonly wait?: number;
   /** Offered in spite of its age: fetchmail knows nothing else (RFC 2645 §5.1.2). */
@@ -47,6 +49,8 @@ export interface Relay {
   readonly book: Book;
   /** Takes those in who were invited; undefined: nobody is. */
   readonly pairing?: Pairing | undefined;
+  /** Whether one more session of this customer may be, asked when it has logged in; undefined: any number may. */
+  readonly admits?: (customer: string) => boolean;
   /** Takes work that goes on when its session has ended: the office waits for it at the end. */
   readonly meanwhile?: (work: Promise<void>) => void;
   /** Aborted when the relay is to end: sessions say goodbye, turns send nothing new. */

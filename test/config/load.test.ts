@@ -148,6 +148,7 @@ test("a whole configuration becomes one where nothing is left open", () => {
     minimumRate: 500,
     connections: 1000,
     perAddress: 20,
+    perCustomer: 50,
   });
   assert.deepEqual(serve.auth, { cramMd5: true });
 });

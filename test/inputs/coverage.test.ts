@@ -103,6 +103,7 @@ const list: Readonly<Record<string, Items>> = {
     "at home, in the name of nobody there": { at: ["home"] },
   },
   AUTH: {
+    "1,000 guesses": ["inputs/crowd.test.ts", "a thousand guesses at one user", "wait half a minute each"],
     ...each(underTls, "an unknown user", "a wrong password and an unknown user are answered alike"),
     ...each(underTls, "=", "empty", "NULs", "authzid of somebody else"),
     ...each(login, "*", "20 kB", "20 kB in answer to a challenge", "not base64", "AUTH twice"),
@@ -161,6 +162,13 @@ const list: Readonly<Record<string, Items>> = {
     "a peer that never reads our replies": everywhere,
     "a peer that never reads our mail": [peers, "by a customer that reads no more"],
     "a customer that fills the disk": { at: relay },
+    "caps over all and at one door": [
+      "inputs/crowd.test.ts",
+      "counts them over all its doors",
+      "leaves the other ones their room",
+    ],
+    "a cap for each address": ["inputs/crowd.test.ts", "from one address, lets others in"],
+    "a cap for each customer": ["inputs/crowd.test.ts", "are so many at once, over all doors"],
     "idle connections": ["net/listen.test.ts", "idle connections are opened and closed"],
     "no descriptor left": ["fault/room.test.ts", "for more connections goes on"],
   },
