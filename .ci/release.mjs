@@ -18,12 +18,13 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { debOf } from "./deb.mjs";
+import { runtimeFor } from "./runtimes.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 const { version } = JSON.parse(readFileSync("package.json", "utf8"));
 
-/** A target, and the architecture of its Debian package; bun fetches the runtimes of other machines from npm. */
+/** A target, and the architecture of its Debian package; the runtimes of other machines come from npm. */
 const targets = {
   "linux-x64": { deb: "amd64" },
   "linux-arm64": { deb: "arm64" },
@@ -68,7 +69,9 @@ function release(names, out) {
     const { deb, ending = "" } = targets[name];
     const folder = join(out, `odmr-${version}-${name}`);
     cpSync(common, folder, { recursive: true });
-    compile(join(folder, `odmr${ending}`), [`--target=bun-${name}`]);
+    const runtime = runtimeFor(name);
+    const from = runtime === undefined ? [] : ["--compile-executable-path", runtime];
+    compile(join(folder, `odmr${ending}`), [`--target=bun-${name}`, ...from]);
     if (deb !== undefined) debOf({ folder, arch: deb, version, out, mtime: mtime() });
     archive(folder);
     rmSync(folder, { recursive: true });
