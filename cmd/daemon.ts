@@ -12,10 +12,12 @@ import { Arrivals } from "../src/relay/arrivals.ts";
 import { CallError } from "../src/relay/callerror.ts";
 import { lists } from "../src/relay/errand.ts";
 import { follow } from "../src/relay/follow.ts";
+import { where } from "../src/relay/login.ts";
 import { type Charge, type Left, type Line, Watch } from "../src/relay/rota.ts";
 import { scheduleOf } from "../src/relay/schedule.ts";
 import type { RecordingSpool } from "../src/spool/records.ts";
 import type { Lane } from "../src/spool/spool.ts";
+import { version } from "../src/version.ts";
 import type { Plan } from "./account.ts";
 import { callerOf, carriedBy, type Desk, deskOf, finished, type Report, runPlan } from "./errand.ts";
 import { Exit, status } from "./exit.ts";
@@ -57,6 +59,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       () => house.reload(),
       () => house.callAll(),
     );
+    const accounts = options.plans.map(({ account }) => account.name);
+    log.log("info", "started", { version, accounts });
     house.renew(options.plans);
     await house.door.renew(options);
     await notify("READY=1");
@@ -217,10 +221,15 @@ async function stay(desk: Desk, line: Line<Report>, told: (report: Report) => vo
   const { account, ask } = desk.plan;
   let before = carriedBy(desk);
   let rounds: Promise<void> = Promise.resolve();
+  let follows = false;
   try {
     const type = await follow(account, lists(ask), callerOf(desk), {
       stopping: line.stopping,
       asked: () => line.asked(),
+      waiting: () => {
+        if (!follows) desk.log.log("info", "following", { account: account.name, provider: where(account) });
+        follows = true;
+      },
       brought: (taken) => {
         rounds = rounds.then(async () => {
           const done = await finished(desk, { taken, before });

@@ -14,6 +14,8 @@ export interface Following {
   asked(): Promise<void>;
   /** Told at the end of every round what it brought. */
   brought(taken: Taken): void;
+  /** Told when a wait begins: all that was there has come, and what comes from now on comes at once. */
+  waiting?(): void;
 }
 
 /** How it ended: the provider cannot wait, it let us go after a round (call again), or we were told to leave. */
@@ -51,6 +53,7 @@ export async function follow(
       following.brought(sum);
       if (talk === undefined) return "let go";
       if (!talk.capabilities.has("XODMRWAIT")) return "cannot wait";
+      following.waiting?.();
       const largest = () => account.largest?.(caller.clock.now());
       await wait(talk, { caller, following, domains: asks.length === 1 ? asks[0]! : [], largest });
     }

@@ -53,6 +53,7 @@ for (const { name, words } of programs)
         const { doors } = await world.serve(await relayOf(world));
         await house(world, { vps: [doors.odmr!, "follow: true"] });
         const daemon = daemonOf(world);
+        await daemon.heard(logged("following"));
         const sent = await post(portOf(doors.intake));
         await daemon.heard(logged("called"));
         assert.deepEqual((await compare(world.at("mail"), sent)).lost, []);
