@@ -11,11 +11,11 @@ import { formatDuration, parseDuration } from "../src/config/units.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { fingerprintOf } from "../src/platform/selfsigned.ts";
-import { isDomain, lowerAscii } from "../src/wire/domain.ts";
-import { Exit, status, UsageError } from "./exit.ts";
+import { UsageError } from "./exit.ts";
 import { type Context, configFlag, helpText, switchFlag, textFlag } from "./flags.ts";
+import { domainOf, guestOf, nameOf } from "./guest.ts";
 import { makeOwnCertificate } from "./owncertificate.ts";
-import { customerFile, rivalOf, writeInvitation } from "./pairing.ts";
+import { writeInvitation } from "./pairing.ts";
 import { workAs } from "./user.ts";
 
 interface InviteFlags {
@@ -23,29 +23,35 @@ interface InviteFlags {
   readonly domain?: readonly string[];
   readonly valid: number;
   readonly address?: string;
+  readonly again: boolean;
   readonly json: boolean;
 }
 
 const MINUTES_10 = 600_000;
 const DAYS_7 = 7 * 86_400_000;
 
-export const inviteCommand = buildCommand<InviteFlags, [name: string], Context>({
-  async func({ config: file, domain: domains = [], valid, address, json }, name) {
+export const inviteCommand = buildCommand<InviteFlags, [name?: string], Context>({
+  async func({ config: file, valid, address, json, ...flags }, word) {
     const { stdout, stderr } = this.process;
-    if (domains.length === 0) throw new UsageError("whose mail is it to get? write --domain example.org");
+    if (flags.domain === undefined && !flags.again && process.stdin.isTTY !== true)
+      throw new UsageError("whose mail is it to get? write --domain example.org");
     const config = await readConfig(file);
     workAs(config);
     const door = doorOf(config, address);
-    refuseRivals(config, { name, domains });
+    const { name, domains, replaces } = await guestOf(config, { ...flags, name: word });
     const until = systemClock.now() + valid;
     const pin = await pinOf(config);
-    const token = await writeInvitation(door.folder, { name, domains, until }, systemRandom);
+    const token = await writeInvitation(door.folder, { name, domains, until, replaces }, systemRandom);
     const line = formatInvitation({ tls: door.tls, provider: door.place, token, pin });
     if (json)
       return void stdout.write(
         `${JSON.stringify({ name, domains, invitation: line, until: new Date(until).toISOString() })}\n`,
       );
-    const what = `An invitation for ${name} (${domains.join(", ")}): good for ${formatDuration(valid)}, and once.`;
+    const what = `An invitation for ${name} (${domains.join(", ")}): good for ${formatDuration(valid)}, and once.${
+      replaces === undefined
+        ? ""
+        : `\nUntil it is used, ${name} is who it was; from then on its new key counts, and the old one no more.`
+    }`;
     stderr.write(`${what}\n\n`);
     stdout.write(`${line}\n`);
     if (isTerminal(stdout)) stdout.write(`\n${await qrCode(line)}\n`);
@@ -54,7 +60,9 @@ export const inviteCommand = buildCommand<InviteFlags, [name: string], Context>(
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: nameOf, placeholder: "NAME", brief: "What the customer is to be called" }],
+      parameters: [
+        { parse: nameOf, optional: true, placeholder: "NAME", brief: "What the customer is to be called" },
+      ],
     },
     flags: {
       config: configFlag,
@@ -77,16 +85,18 @@ export const inviteCommand = buildCommand<InviteFlags, [name: string], Context>(
         "HOST[:PORT]",
         "How the relay is reached from there (else its hostname, and the port of its odmr listener)",
       ),
+      again: switchFlag("For a customer that is one already: a new key in place of the one that it has"),
       json: switchFlag("One JSON object"),
     },
   },
   docs: {
     brief: "On the relay: invite a host at home to be a customer",
-    customUsage: ["NAME --domain DOMAIN [--domain DOMAIN]... [--valid 10m]"],
+    customUsage: ["NAME --domain DOMAIN [--domain DOMAIN]... [--valid 10m]", "NAME --again"],
     fullDescription: helpText(
       "Prints one line, and on a terminal its QR code: the relay's address, a token that counts once, and the fingerprint\n" +
         "of the relay's certificate. Whoever gives that line to odmr join is the customer NAME from then on, with a key of\n" +
-        "its own. Pass it on by a way that you trust. A second invitation for the same name replaces the first.\n\n" +
+        "its own. Pass it on by a way that you trust. A second invitation for the same name replaces the first. In a\n" +
+        "terminal it asks for what was not said.\n\n" +
         "It works whether odmr serve runs or not; to be taken, it must. The customer is then a file NAME.yaml in\n" +
         "serve.customersFolder, and the open invitation a file NAME.invitation there: remove it to take it back.",
       {
@@ -94,23 +104,13 @@ export const inviteCommand = buildCommand<InviteFlags, [name: string], Context>(
         "odmr invite home --domain example.org --domain example.com": "two domains",
         "odmr invite home --domain example.org --address 192.0.2.1":
           "where the hostname does not lead here yet",
+        "odmr invite home --again": "home has a new machine, or has lost its key",
         "odmr invite home --domain example.org | ssh home odmr join --to maildir:Mail/{local}":
           "both at once",
       },
     ),
   },
 });
-
-function nameOf(text: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(text)) return text;
-  throw new Error(`"${text}" is no name; write letters, digits, . _ @ and -, such as home`);
-}
-
-function domainOf(text: string): string {
-  const domain = lowerAscii(text);
-  if (isDomain(domain)) return domain;
-  throw new Error(`"${text}" is no domain; write example.org (xn--… for other scripts)`);
-}
 
 function validOf(text: string): number {
   const valid = parseDuration(text) ?? 0;
@@ -148,22 +148,6 @@ function placeOf(address: string, listens: Listener["address"]): Place {
     parsePlace(address, 1) === undefined
       ? `--address: "${address}" is no address; write relay.example.net or 192.0.2.1:366`
       : `which port do customers call? the listener does not say; write --address ${address}:366`,
-  );
-}
-
-function refuseRivals(
-  { serve, file }: Config,
-  wanted: { readonly name: string; readonly domains: readonly string[] },
-): void {
-  const { customers = [], customersFolder = "" } = serve ?? {};
-  const rival = rivalOf(wanted, customers);
-  if (rival === undefined) return;
-  const { name } = customers.find((each) => each.name === rival || each.domains.includes(rival))!;
-  throw new Exit(
-    status.dataError,
-    rival === wanted.name
-      ? `${name} is a customer already; take it out of ${file} or ${customerFile(customersFolder, name)} first, or choose another name`
-      : `${rival} is the customer ${name}'s already`,
   );
 }
 

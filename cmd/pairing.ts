@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 import { parseCustomer } from "../src/config/customers.ts";
 import { customerIn } from "../src/config/schema.ts";
@@ -27,6 +28,8 @@ interface Invited extends Wanted {
   readonly token: string;
   /** The certificate that came with it; undefined: it is open. */
   readonly used?: string | undefined;
+  /** The certificate in whose place it puts a new one: the customer is there already. */
+  readonly replaces?: string | undefined;
 }
 
 const TOKEN_OCTETS = 16;
@@ -36,8 +39,15 @@ const KEPT = 86_400_000;
 export const customerFile = (folder: string, name: string): string => join(folder, `${name}.yaml`);
 const invitationFile = (folder: string, name: string): string => join(folder, `${name}.invitation`);
 
-/** Writes an invitation down; an earlier one for the same name counts no more. @returns its token */
-export async function writeInvitation(folder: string, wanted: Wanted, random: Random): Promise<string> {
+/**
+ * Writes an invitation down; an earlier one for the same name counts no more.
+ * @param replaces the certificate of the customer who is to come with another one @returns its token
+ */
+export async function writeInvitation(
+  folder: string,
+  wanted: Wanted & Pick<Invited, "replaces">,
+  random: Random,
+): Promise<string> {
   const token = Buffer.from(random.bytes(TOKEN_OCTETS)).toString("base64url");
   await keep(folder, { ...wanted, token: hashOf(token) }, random);
   return token;
@@ -84,6 +94,7 @@ async function redeem(
   const file = customerFile(folder, invited.name);
   const known = await certificateIn(file);
   if (known === undefined) {
+    if (invited.replaces !== undefined) return "refused";
     if (invited.used !== undefined || invited.until <= clock.now()) return "refused";
     const rival = rivalOf(invited, tools.customers());
     if (rival !== undefined) {
@@ -92,7 +103,12 @@ async function redeem(
     }
     if (!(await placeNew(file, customerText(invited, certificate), random)))
       return await redeem(token, certificate, tools);
-  } else if (known !== certificate) return "refused";
+  } else if (known !== certificate) {
+    // Whoever comes second finds another certificate than the one that was to go.
+    if (known !== invited.replaces || invited.used !== undefined || invited.until <= clock.now())
+      return "refused";
+    await replace(file, withCertificate(await readFile(file, "utf8"), certificate), random);
+  }
   // A crash before this line leaves the invitation open, and nobody but the same certificate can use it.
   if (invited.used === undefined) await keep(folder, { ...invited, used: certificate }, random);
   await tools.renew();
@@ -113,8 +129,16 @@ export function rivalOf(
   return undefined;
 }
 
+/** A customer's file with another certificate in it; all else in it, comments too, stays. */
+function withCertificate(text: string, certificate: string): string {
+  const its = parseDocument(text).get("certificate", true);
+  if (!isScalar(its) || !its.range) throw new Error("its certificate cannot be found in its file");
+  const [start, end] = its.range;
+  return `${text.slice(0, start)}"sha256:${certificate}"${text.slice(end)}`;
+}
+
 /** The certificate of the customer in a file; undefined: there is no such file. */
-async function certificateIn(file: string): Promise<string | undefined> {
+export async function certificateIn(file: string): Promise<string | undefined> {
   const text = await readFile(file, "utf8").catch((fault: NodeJS.ErrnoException) => {
     if (fault.code === "ENOENT") return undefined;
     throw fault;
@@ -159,6 +183,7 @@ const invitedIn = (folder: string) => {
     until: z.iso.datetime().transform((text) => Date.parse(text)),
     token: print,
     used: print.optional(),
+    replaces: print.optional(),
   });
 };
 
@@ -169,13 +194,13 @@ async function keep(folder: string, invited: Invited, random: Random): Promise<v
   await replace(invitationFile(folder, invited.name), invitedText(invited), random);
 }
 
-const invitedText = ({ name, domains, until, token, used }: Invited): string =>
+const invitedText = ({ name, domains, until, token, used, replaces }: Invited): string =>
   `# An invitation. It counts once, and until then; remove this file to take it back.
 name: ${name}
 domains: [${domains.join(", ")}]
 until: "${new Date(until).toISOString()}"
 token: "sha256:${token}"
-${used === undefined ? "" : `used: "sha256:${used}"\n`}`;
+${used === undefined ? "" : `used: "sha256:${used}"\n`}${replaces === undefined ? "" : `replaces: "sha256:${replaces}"\n`}`;
 
 const customerText = ({ name, domains }: Invited, certificate: string): string =>
   `# A customer that came by odmr invite. All that may stand here: odmr man odmr.yaml, serve.customers. It is read at SIGHUP.

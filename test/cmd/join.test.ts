@@ -188,8 +188,29 @@ Next: odmr pull --daemon --config home.yaml
         assert.equal(twice.status, 65);
         assert.match(
           twice.stderr,
-          /home is a customer already; take it out of .*relay\.yaml or .*home\.yaml first/,
+          /home is a customer already; say --again to give it a new key, .*\(it stands in .*relay\.yaml or .*home\.yaml\)\n$/,
         );
+
+        // A new machine comes in the place of the old one, whose key counts no more.
+        const anew = await world.run([
+          "invite",
+          "home",
+          "--again",
+          "--config",
+          relay,
+          "--address",
+          "127.0.0.1",
+        ]);
+        assert.equal(anew.status, 0, anew.stderr);
+        assert.match(
+          anew.stderr,
+          /^An invitation for home \(example\.org\): .*\nUntil it is used, home is who it was;/,
+        );
+        await world.file("line", anew.stdout);
+        const elsewhere = ["--config", "anew/odmr.yaml", "--spool", "anew/spool.db", "--to", "discard:"];
+        const moved = await world.run(["join", ...elsewhere, "--file", "line"]);
+        assert.equal(moved.status, 0, moved.stdout + moved.stderr);
+        assert.equal((await world.run(["pull", "--config", "home.yaml"])).status, 77);
         const rival = await world.run(["invite", "office", "--domain", "example.org", "--config", relay]);
         assert.deepEqual(
           [rival.status, rival.stderr],

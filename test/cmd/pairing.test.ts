@@ -40,6 +40,8 @@ function inRelay(use: (relay: Relay) => Promise<void>): Promise<void> {
       pass: (ms) => clock.advance(ms),
       invite: (name = "home", domains = ["example.org"]) =>
         writeInvitation(folder, { name, domains, until: clock.now() + 10 * MINUTE }, systemRandom),
+      again: (replaces) =>
+        writeInvitation(folder, { ...HOME, until: clock.now() + 10 * MINUTE, replaces }, systemRandom),
       async names() {
         return (await readdir(folder)).sort();
       },
@@ -53,6 +55,8 @@ interface Relay {
   pairing(more?: Partial<PairingTools>): ReturnType<typeof openPairing>;
   pass(ms: number): Promise<void>;
   invite(name?: string, domains?: string[]): Promise<string>;
+  /** `home` is to come with another certificate than this one. */
+  again(replaces: string): Promise<string>;
   names(): Promise<readonly string[]>;
 }
 
@@ -67,6 +71,37 @@ test("an invitation makes a customer, once; the same certificate hears the same 
     assert.deepEqual(await desk.redeem(token, OURS), HOME);
     assert.equal(await desk.redeem(token, THEIRS), "refused");
     assert.deepEqual(await names(), ["home.invitation", "home.yaml"]);
+  }));
+
+test("a customer that is invited again comes with another certificate, once, and nothing else of it changes", () =>
+  inRelay(async ({ folder, pairing, invite, again, pass, names }) => {
+    await pairing().redeem(await invite(), OURS);
+    const file = join(folder, "home.yaml");
+    await writeFile(file, `${await readFile(file, "utf8")}quota: 1GiB   # by hand\n`);
+    const late = await again(OURS);
+    await pass(10 * MINUTE);
+    assert.equal(await pairing().redeem(late, THEIRS), "refused");
+    const token = await again(OURS);
+    const before = await readFile(file, "utf8");
+    const open = await readFile(join(folder, "home.invitation"), "utf8");
+    const desk = pairing();
+    assert.deepEqual(await desk.redeem(token, THEIRS), HOME);
+    assert.deepEqual(await desk.redeem(token, THEIRS), HOME);
+    assert.equal(await desk.redeem(token, OURS), "refused");
+    assert.equal(await readFile(file, "utf8"), before.replace(OURS, THEIRS));
+    // A crash before the invitation was marked: nobody else can use it.
+    await writeFile(join(folder, "home.invitation"), open);
+    assert.equal(await pairing().redeem(token, "0c".repeat(32)), "refused");
+    assert.deepEqual(await pairing().redeem(token, THEIRS), HOME);
+    assert.deepEqual(await names(), ["home.invitation", "home.yaml"]);
+  }));
+
+test("who was taken out does not come back as one who is invited again", () =>
+  inRelay(async ({ folder, pairing, invite, again }) => {
+    await pairing().redeem(await invite(), OURS);
+    const token = await again(OURS);
+    await rm(join(folder, "home.yaml"));
+    assert.equal(await pairing().redeem(token, THEIRS), "refused");
   }));
 
 test("what is kept of a token is its hash", () =>
