@@ -1,10 +1,12 @@
 /** `odmr init relay|home [FILE]`: writes a commented starter configuration, over nothing that is there. */
 
 import { access, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { buildCommand } from "@stricli/core";
 import { isHostname } from "../src/config/names.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type Context, helpText, switchFlag, textArgument } from "./flags.ts";
+import { makeConfigFolder, type Owner, ownerFor } from "./owner.ts";
 import { nextSteps, type StarterKind, starter } from "./starter.ts";
 
 interface InitFlags {
@@ -28,8 +30,10 @@ export const initCommand = buildCommand<InitFlags, [kind: StarterKind, file?: st
       throw new UsageError("--hostname is for a relay; for a home odmr join writes all");
     if (!force && (await isThere(file))) throw occupied(file);
     const { text, ready, invites } = await starting(kind, hostname, yes);
-    await write(file, text, force);
-    const steps = nextSteps(kind, file, invites)
+    const owner = ownerFor(resolve(file));
+    await makeFolder(dirname(resolve(file)), owner);
+    await write(file, worksAs(text, owner), force);
+    const steps = nextSteps({ kind, file, invites })
       .map((step) => `  ${step}\n`)
       .join("");
     const then = ready ? "Then:" : "Change what is marked with <--, then:";
@@ -95,6 +99,18 @@ async function starting(kind: StarterKind, hostname: string | undefined, yes: bo
   if (kind === "home") return { text: answeredHome(await askHome()), ready: true, invites: false };
   const answers = await askRelay();
   return { text: answeredRelay(answers), ready: true, invites: answers.domains.length === 0 };
+}
+
+/** What root writes for the service says whom the service works as. */
+const worksAs = (text: string, owner: Owner | undefined): string =>
+  owner === undefined ? text : text.replace(/^# user: .*$/m, `user: ${owner.name}`);
+
+async function makeFolder(folder: string, owner: Owner | undefined): Promise<void> {
+  try {
+    await makeConfigFolder(folder, owner);
+  } catch (cause) {
+    throw new Exit(status.cannotCreate, `${folder} cannot be made: ${(cause as Error).message}`, { cause });
+  }
 }
 
 const isThere = (file: string): Promise<boolean> =>

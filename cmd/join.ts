@@ -21,9 +21,20 @@ import { planOf, stateFolder } from "./account.ts";
 import { type Asking, asking, askTarget, found, targetIn } from "./asking.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
+import { hasUnit, isFound } from "./found.ts";
 import { ACCOUNT, configText, ourName } from "./joined.ts";
 import { logOf } from "./log.ts";
 import { makeOwnCertificate } from "./owncertificate.ts";
+import {
+  giveFiles,
+  isSystemPlace,
+  makeConfigFolder,
+  makeFolderOf,
+  makePlaces,
+  type Owner,
+  ownerFor,
+  workAsOwner,
+} from "./owner.ts";
 import { targetProblem } from "./targets.ts";
 import { type Trial, tryOut } from "./trial.ts";
 import { keepPrivate } from "./user.ts";
@@ -33,6 +44,7 @@ interface JoinFlags extends CommonFlags {
   readonly to?: string;
   readonly spool?: string;
   readonly hostname?: string;
+  readonly user?: string;
   readonly test?: Address;
   readonly untested: boolean;
   readonly force: boolean;
@@ -47,6 +59,7 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
     keepPrivate();
     const places = placesFor(flags);
     await refuseOverwriting(places.config, flags.force);
+    const owner = ownerFor(places.config, flags.user);
     const ask = asking();
     try {
       const invitation = await invitationOf(flags, ask);
@@ -59,6 +72,7 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
         random: systemRandom,
       });
       if (problem !== undefined) throw new Exit(status.unavailable, `${problem}; name another with --to`);
+      if (owner !== undefined) await makeReady(owner, places, target);
       await makeOwnCertificate(places, name, { random: systemRandom, clock: systemClock });
       const { vouchedFor, ...paired } = await introduce(
         inviterOf(invitation, name),
@@ -70,8 +84,15 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
         pinned: !(vouchedFor && (await isTrusted(invitation, name))),
         hostname: flags.hostname ?? ourName(paired.domains[0]!),
         certificate: { file: places.certificate, key: places.key },
+        ...(owner && { user: owner.name }),
       };
       await writeConfig(places.config, configText(joined, dirname(places.config)), flags.force);
+      if (owner !== undefined) {
+        await giveFiles(owner, [places.config, places.certificate, places.key]);
+        await makePlaces(owner, target, joined.domains);
+        // The test message comes as all mail will: what that user may not do, is seen now.
+        workAsOwner(owner);
+      }
       const trial = flags.untested
         ? undefined
         : await trialOf(flags, places, flags.test ?? `postmaster@${joined.domains[0]}`);
@@ -112,6 +133,10 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
         placeholder: "NAME",
         brief: "What this host calls itself (its name here)",
       },
+      user: textFlag(
+        "USER",
+        "As root: who is to run it, and whose its files are (odmr, where there is that user)",
+      ),
       test: {
         kind: "parsed",
         parse: addressOf,
@@ -132,13 +157,13 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
         "on: the relay is known by the fingerprint in the line, and we by our certificate; no password is made. Then it\n" +
         "writes the configuration (for root /etc/odmr/odmr.yaml, else your configuration folder's), sends a message to\n" +
         "ourselves through the relay, and fetches it. If anything breaks, the same line may be given again from here while\n" +
-        "it counts.\n\n" +
+        "it counts. As root it makes what the user odmr needs, gives it to that user, and sends the message as that user.\n\n" +
         "Exit status: 0 mail comes · 69 no relay there · 73 there is a configuration already · 75 the test message did not\n" +
         "come, but all else is done · 76 it is no relay that takes invitations · 77 the invitation does not count, or the\n" +
         "relay is not the one that it names.",
       {
         "odmr join": "asks for the line, and where mail is to go",
-        "odmr join --to maildir:/var/mail/{local} < invitation": "asks nothing",
+        "odmr join --to maildir:/var/mail/{domain}/{local} < invitation": "asks nothing",
         "odmr join --to lmtp:/run/dovecot/lmtp --test you@example.org": "into Dovecot",
       },
     ),
@@ -171,6 +196,13 @@ function placesFor({ config, spool }: JoinFlags, env: NodeJS.ProcessEnv = proces
     key: `${base}.key`,
     spool: resolve(spool ?? join(state, "spool.db")),
   };
+}
+
+/** What root must have made before who works there can. */
+async function makeReady(owner: Owner, { config, spool }: Places, target: Target): Promise<void> {
+  await makeConfigFolder(dirname(config), owner);
+  await makeFolderOf(owner, dirname(spool));
+  if ("path" in target && !target.path.includes("{domain}")) await makePlaces(owner, target, [""]);
 }
 
 async function refuseOverwriting(file: string, force: boolean): Promise<void> {
@@ -298,13 +330,14 @@ interface Told {
 }
 
 function told({ name, domains, invitation, target, config, trial }: Told, flags: JoinFlags): string {
-  const named = flags.config === undefined ? "" : ` --config ${flags.config}`;
+  const named = isFound(config) ? "" : ` --config ${flags.config ?? config}`;
+  const serviced = isSystemPlace(config) && hasUnit("odmr-pull");
   const to = flags.test ?? `postmaster@${domains[0]}`;
   return [
     `This host is ${name} at ${invitation.provider.host} now; mail for ${domains.join(", ")} goes to ${formatTarget(target)}`,
     `Wrote ${config}`,
     ...(trial === undefined ? [] : [`A message to ${to} ${trial.outcome}`]),
-    `Next: odmr pull --daemon${named}`,
+    `Next: ${serviced ? "systemctl enable --now odmr-pull" : `odmr pull --daemon${named}`}`,
     "",
   ].join("\n");
 }

@@ -19,11 +19,13 @@ export interface Joined extends Paired {
   readonly spool: string;
   readonly certificate: { readonly file: string; readonly key: string };
   readonly target: Target;
+  /** Who runs it, where root made it. */
+  readonly user?: string;
 }
 
 /** @param folder where the file is to stand: what lies beside it is named from there */
 export function configText(joined: Joined, folder: string): string {
-  const { invitation, pinned, certificate, name, domains, target } = joined;
+  const { invitation, pinned, certificate, name, domains, target, user } = joined;
   const near = (file: string): string => {
     const path = relative(folder, file);
     return quoted(path.startsWith("..") ? file : path);
@@ -33,7 +35,7 @@ export function configText(joined: Joined, folder: string): string {
 
 hostname: ${quoted(joined.hostname)}
 spool: ${near(joined.spool)}
-
+${user === undefined ? "" : `# Whom it works as, where root starts it.\nuser: ${quoted(user)}\n`}
 pull:
   accounts:
     - name: ${ACCOUNT}

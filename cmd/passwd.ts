@@ -1,10 +1,10 @@
 /** `odmr passwd [FILE]`: makes a password file, or the SCRAM verifier of a password. */
 // A secret comes from chance, from stdin or from a file; never from the command line, where others can read it.
 
-import { writeFile } from "node:fs/promises";
 import { buildCommand } from "@stricli/core";
 import { readSecret, secretIn } from "../src/config/secret.ts";
 import { pbkdf2Sha256 } from "../src/platform/hash.ts";
+import { placeNew } from "../src/platform/newfile.ts";
 import { type Random, systemRandom } from "../src/platform/random.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type Context, helpText, switchFlag, textArgument, textFlag } from "./flags.ts";
@@ -88,16 +88,10 @@ async function readStdin(): Promise<string> {
 }
 
 async function write(file: string, secret: string): Promise<void> {
-  try {
-    await writeFile(file, `${secret}\n`, { flag: "wx", mode: 0o600 });
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why =
-      code === "EEXIST"
-        ? "is there already; name another file, or remove it"
-        : `cannot be written: ${message}`;
-    throw new Exit(status.cannotCreate, `${file} ${why}`, { cause });
-  }
+  const made = await placeNew(file, `${secret}\n`, systemRandom).catch((cause: Error) => {
+    throw new Exit(status.cannotCreate, `${file} cannot be written: ${cause.message}`, { cause });
+  });
+  if (!made) throw new Exit(status.cannotCreate, `${file} is there already; name another file, or remove it`);
 }
 
 /** Loaded here, for only this form needs it: the verifier is of the prepared password (RFC 5802 §2.2, RFC 4013). */

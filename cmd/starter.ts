@@ -3,6 +3,7 @@
 
 import { dirname, join } from "node:path";
 import { describedAt } from "../src/config/describe.ts";
+import { hasUnit, isFound } from "./found.ts";
 
 export type StarterKind = keyof typeof starters;
 
@@ -183,18 +184,30 @@ pull:
 `,
 } as const;
 
-/** What to do after it was written. @param invites customers of this relay are yet to come */
-export function nextSteps(kind: StarterKind, file: string, invites = false): readonly string[] {
+/** What was written, and for whom. */
+interface Written {
+  readonly kind: StarterKind;
+  readonly file: string;
+  /** The customers of this relay are yet to come. */
+  readonly invites?: boolean;
+}
+
+/** What to do after it was written. */
+export function nextSteps({ kind, file, invites = false }: Written): readonly string[] {
   const secret = join(dirname(file), "home.secret");
-  const config = file === "odmr.yaml" ? "" : ` --config ${file}`;
-  if (invites) return [`odmr serve${config}`, `odmr invite home --domain example.org${config}`];
+  const found = isFound(file);
+  const config = found ? "" : ` --config ${file}`;
+  const unit = found && hasUnit(units[kind]) ? `systemctl enable --now ${units[kind]}` : undefined;
+  if (invites) return [unit ?? `odmr serve${config}`, `odmr invite home --domain example.org${config}`];
   const password = {
     relay: `odmr passwd ${secret}`,
     home: `odmr passwd --stdin ${secret}   # what the relay's operator gave you`,
   };
   const run = { relay: "serve", home: "pull" };
-  return [password[kind], `odmr check${config}`, `odmr ${run[kind]}${config}`];
+  return [password[kind], `odmr check${config}`, unit ?? `odmr ${run[kind]}${config}`];
 }
+
+const units = { relay: "odmr", home: "odmr-pull" } as const;
 
 /** The commented configuration. */
 export function starter(kind: StarterKind): string {

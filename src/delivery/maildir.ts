@@ -29,11 +29,25 @@ export async function maildirProblem(path: string): Promise<string | undefined> 
   const base = baseOf(path);
   try {
     await makeNamed(base, systemFiles);
+    if (base !== path && (await hasOurs(base))) return undefined;
     await access(base, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {
     return `${base} is no folder that can be written to (${codeOf(error)})`;
   }
+}
+
+/** /var/mail is root's; the folder of a domain in it may be ours all the same. */
+async function hasOurs(base: string): Promise<boolean> {
+  for (const name of await readdir(base))
+    if (
+      await access(join(base, name, "."), constants.W_OK | constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return true;
+  return false;
 }
 
 const FOLDERS = ["tmp", "new", "cur"] as const;

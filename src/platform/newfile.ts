@@ -1,9 +1,10 @@
 /** Small files for their owner alone that are there whole or not at all, and made by one of several who would. */
 // Written beside their place, synced, and only then named: nobody ever reads half of one, not after a crash either.
-// What root makes belongs to whom the folder belongs: the service that is to read it is seldom root.
+// What root makes belongs to whom the folder belongs, or whose group it has: the service that is to read it is seldom root.
 import { chown, link, mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Random } from "./random.ts";
+import { userOfGroup } from "./user.ts";
 
 /** Makes a file. @returns whether it was made: false if there is one already, which stays */
 export async function placeNew(file: string, content: string | Uint8Array, random: Random): Promise<boolean> {
@@ -42,10 +43,12 @@ async function written(file: string, content: string | Uint8Array, random: Rando
   return draft;
 }
 
+/** A folder of root's with a service's group, as /etc/odmr is, is for the service; a secret there must be its own. */
 async function giveToOwnerOf(folder: string, thing: string): Promise<void> {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = await stat(folder);
-  if (uid !== 0) await chown(thing, uid, gid);
+  const owner = uid !== 0 || gid === 0 ? uid : userOfGroup(gid);
+  if (owner !== undefined && owner !== 0) await chown(thing, owner, gid);
 }
 
 async function synced(folder: string): Promise<void> {

@@ -36,12 +36,34 @@ export interface Ids {
 
 /** Users of services are in this file, also where others come from elsewhere; a chroot has it or nothing. @throws Error with advice */
 export function userIds(user: string): Ids {
-  const lines = readFileSync("/etc/passwd", "utf8").split("\n");
-  const line = lines.map((each) => each.split(":")).find(([name]) => name === user);
+  const line = users().find(([name]) => name === user);
   if (line === undefined)
     throw new Error(`there is no user ${user} in /etc/passwd; make it: adduser --system --group ${user}`);
   return { uid: Number(line[2]), gid: Number(line[3]) };
 }
+
+/** Whether there is such a user here. */
+export const isUser = (user: string): boolean => users().some(([name]) => name === user);
+
+/** The user whose own group this is; undefined: it is nobody's own. */
+export function userOfGroup(gid: number): number | undefined {
+  const line = users().find((each) => each[3] === String(gid));
+  return line && Number(line[2]);
+}
+
+/** The fields of each line; none where there is no such file. */
+function users(): readonly (readonly string[])[] {
+  try {
+    return readFileSync("/etc/passwd", "utf8")
+      .split("\n")
+      .map((line) => line.split(":"));
+  } catch {
+    return [];
+  }
+}
+
+/** Whether this runtime can become another user, and be root no more. */
+export const canBecome = (): boolean => (process as Process).initgroups !== undefined;
 
 function gone(uid: number, gid: number): boolean {
   const { getuid, geteuid, getgid, getegid, getgroups } = process;

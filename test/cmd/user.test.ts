@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { chmod, chown, mkdtemp, readdir, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fromSource } from "../../cmd/demo/child.ts";
@@ -94,6 +94,69 @@ for (const { name, words } of programs) {
       }));
   });
 }
+
+describe("odmr join, by root,", () => {
+  const [, ...binary] = programs;
+  const { words } = binary[0] ?? programs[0]!;
+  const why = !ROOT
+    ? "not root"
+    : !givesUpGroups
+      ? "this runtime has no setgroups"
+      : !words.every((word) => !word.startsWith("/") || reads(word)) && `${USER} cannot read the program`;
+  it("makes all that its user needs, which is that user's, in folders of root's too", { skip: why }, () =>
+    inItsWorld(words, async (world) => {
+      await mkdir(world.at("post"));
+      for (const folder of ["", "post"]) await chmod(world.at(folder), 0o755);
+      const { doors } = await world.serve(
+        await relayOf(world, { tls: "{ self: true }", domains: ["example.com"] }),
+      );
+      const invited = async (name: string, domain: string) => {
+        const address = `127.0.0.1:${portOf(doors.odmr)}`;
+        const where = ["--config", "relay.yaml", "--address", address];
+        const { status, stdout, stderr } = await world.run(["invite", name, "--domain", domain, ...where]);
+        assert.equal(status, 0, stderr);
+        await world.file("line", stdout);
+      };
+      const taken = (place: string, to: string) =>
+        world.run([
+          ...[
+            "join",
+            "--user",
+            USER,
+            "--config",
+            `${place}/etc/odmr.yaml`,
+            "--spool",
+            `${place}/state/spool.db`,
+          ],
+          ...["--to", `maildir:${world.at(to)}`, "--file", "line"],
+        ]);
+      await invited("house", "example.org");
+      const joined = await taken("home", "post/{domain}/{local}");
+      assert.equal(joined.status, 0, joined.stdout + joined.stderr);
+      const whose = async (folder: string) => {
+        const names = await readdir(world.at(folder), { recursive: true });
+        return await Promise.all(
+          names.map(async (name) => [name, (await stat(join(world.at(folder), name))).uid]),
+        );
+      };
+      const files = [...(await whose("home/state")), ...(await whose("home/etc")), ...(await whose("post"))];
+      assert.ok(files.length > 8);
+      assert.deepEqual(
+        files.filter(([, uid]) => uid !== UID),
+        [],
+      );
+      assert.equal((await stat(world.at("home/etc"))).mode & 0o777, 0o750);
+      // Root calls, and gives up root.
+      const pulled = await world.run(["pull", "--config", "home/etc/odmr.yaml"]);
+      assert.deepEqual([pulled.status, pulled.stdout], [0, "relay: no mail\n"], pulled.stderr);
+      // Where that user may not write, nothing is spent.
+      await invited("barn", "example.net");
+      const barred = await taken("barn", "post/{local}");
+      assert.equal(barred.status, 73);
+      assert.match(barred.stderr, /post is not nobody's, who is to write there; say chown nobody: /);
+    }),
+  );
+});
 
 describe("odmr, started by root on a runtime that keeps root's groups,", () => {
   const skip = !ROOT ? "not root" : givesUpGroups && "this runtime gives them up";

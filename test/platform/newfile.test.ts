@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { chown, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { placeNew, replace } from "../../src/platform/newfile.ts";
@@ -27,3 +27,21 @@ test("a file is put in the place of another one, and nothing is left beside it",
     assert.equal(await readFile(file, "utf8"), "second\n");
     assert.deepEqual(await readdir(folder), ["key"]);
   }));
+
+const skip = process.getuid?.() !== 0 && "not root";
+const [DAEMON, NOBODYS_GROUP] = [1, 54_321];
+
+test("what root makes is the folder's owner's, or of the user whose own group the folder has", { skip }, () =>
+  inFolder(async (folder) => {
+    const made = async (uid: number, gid: number) => {
+      await chown(folder, uid, gid);
+      await replace(join(folder, "key"), "x\n", systemRandom);
+      const its = await stat(join(folder, "key"));
+      return [its.uid, its.gid];
+    };
+    assert.deepEqual(await made(DAEMON, DAEMON), [DAEMON, DAEMON]);
+    assert.deepEqual(await made(0, DAEMON), [DAEMON, DAEMON]);
+    assert.equal((await made(0, NOBODYS_GROUP))[0], 0);
+    assert.deepEqual(await made(0, 0), [0, 0]);
+  }),
+);
