@@ -33,7 +33,7 @@ export function settingsIn(folder: string) {
       "The name this host has for others: in greetings, EHLO and Received fields.",
     ),
     spool: spool(folder).describe(
-      "Where mail is held; made at the first start, with folders of its own beside it. Or, for several relays, postgres://user@host/database?schema=name&passwordFile=file.",
+      "Where mail is held; made at the first start, with folders of its own beside it. Or, for several relays, postgres://user@host/database?schema=name&passwordFile=file, to which bodies=s3://bucket/prefix&endpoint=https://host&credentials=file may be added.",
     ),
     user: user()
       .optional()

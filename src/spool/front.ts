@@ -133,6 +133,7 @@ export class EmbeddedSpool implements RecordingSpool {
       bodies: this.#bodies,
       reader: () => this.#read(),
       now: () => options.clock.now(),
+      newId: this.#newId,
     });
     options.heard?.(() => this.#lookNow());
   }

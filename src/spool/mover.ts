@@ -7,7 +7,7 @@ import { SMALL } from "./draft.ts";
 import type { Adopted, Books, KeptBody, KeptMail, LedgerRow, Movable } from "./movable.ts";
 import { needsBody } from "./moving.ts";
 import type { Shelf } from "./shelf.ts";
-import type { MessageId } from "./spool.ts";
+import { type MessageId, SpoolError } from "./spool.ts";
 import type { AdoptedMail, KeptRow, StoredBody } from "./store.ts";
 
 /** Bodies with their entries that go in one commit. */
@@ -21,6 +21,7 @@ export interface MoverOptions {
   readonly bodies: Shelf;
   readonly reader: () => Promise<Committer>;
   readonly now: () => number;
+  readonly newId: () => MessageId;
 }
 
 export class SpoolMover implements Movable {
@@ -59,7 +60,7 @@ export class SpoolMover implements Movable {
         mail.push({ body: undefined, entries });
         continue;
       }
-      const content = await this.#stow(body, arriving[0]?.id ?? "");
+      const content = await this.#stow(body);
       if (content === "damaged") damaged.push(...arriving.map(({ id }) => id));
       else if (content !== "left") mail.push({ body: { ...body, content }, entries });
     }
@@ -94,11 +95,13 @@ export class SpoolMover implements Movable {
   }
 
   /** Takes a body in: small ones to memory, large ones to a file that is synced. "left": it is not there any more. */
-  async #stow(body: KeptBody, id: MessageId): Promise<StoredBody | "damaged" | "left"> {
+  async #stow(body: KeptBody): Promise<StoredBody | "damaged" | "left"> {
     const pieces = await body.pieces();
     if (pieces === undefined) return "left";
     const hash = newSha256();
-    const file = body.octets > SMALL ? this.#options.bodies.begin(id) : undefined;
+    const { bodies, newId } = this.#options;
+    // Not named after its message: what has an old name and no row yet may be swept.
+    const file = body.octets > SMALL ? bodies.begin(newId()) : undefined;
     const small: Uint8Array[] = [];
     let octets = 0;
     try {
@@ -108,7 +111,11 @@ export class SpoolMover implements Movable {
         if (file === undefined) small.push(piece);
         else await file.write(piece);
       }
-    } catch {
+    } catch (error) {
+      if (error instanceof SpoolError && error.fault !== "io") {
+        await file?.discard();
+        throw error;
+      }
       octets = -1;
     }
     if (octets !== body.octets || !same(hash.digest(), body.sha256)) {

@@ -89,7 +89,9 @@ async function faultOf({ pieces, sha256, octets }: CheckedBody): Promise<"missin
       hash.update(piece);
       read += piece.length;
     }
-  } catch {
+  } catch (error) {
+    // Where they lie cannot be asked just now: that says nothing of them.
+    if (error instanceof SpoolError && error.fault !== "io") throw error;
     return "missing";
   }
   return read === octets && equal(hash.digest(), sha256) ? undefined : "damaged";

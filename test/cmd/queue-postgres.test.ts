@@ -96,8 +96,18 @@ describe("a shared spool's address", () => {
           passwordFile: "/s",
           tls: "verify-full",
           ca: undefined,
+          bodies: undefined,
+          credentials: undefined,
         },
       },
+    );
+    const bucket = "bodies=s3://mail/relay&endpoint=https://s3.test:9000&credentials=keys";
+    assert.deepEqual(parsePostgres(`postgres://h/x?${bucket}`).bodies, {
+      ...{ bucket: "mail", prefix: "relay/", endpoint: "https://s3.test:9000", region: "us-east-1" },
+    });
+    assert.equal(
+      placedPostgres(`postgres://h/x?${bucket}`, (file) => `/etc/${file}`),
+      `postgres://h/x?${bucket.replace("keys", "/etc/keys")}`,
     );
     const tls = (address: string) => parsePostgres(address).tls;
     assert.deepEqual(
@@ -121,6 +131,9 @@ describe("a shared spool's address", () => {
     "postgres://h/x?shema=y": /^"shema" in the spool's address is not understood; it may have schema, host/,
     "postgres://h/x?schema=a-b": /^the schema of the spool's address/,
     "postgres://h:x/y": /^the host of the spool's address/,
+    "postgres://h/x?bodies=s3://mail":
+      /^the bodies of the spool's address: whose bucket it is, is not said; write endpoint=/,
+    "postgres://h/x?region=eu": /^an endpoint without bodies in the spool's address .*write bodies=s3:/,
     "postgres://h/x?sslmode=prefer":
       /^the sslmode of the spool's address .*write disable, require, verify-full/,
   };

@@ -1,5 +1,6 @@
 /** Where a shared spool is: `postgres://user@host:port,host:port/database?schema=…`. */
 // No password in it: addresses are shown, logged and seen in lists of processes.
+import { type ObjectPlace, PlaceError, parsePlace } from "../objects/place.ts";
 
 /** A database, and the schema in it that the spool's tables are in. */
 export interface PostgresAddress {
@@ -14,6 +15,10 @@ export interface PostgresAddress {
   readonly tls: "disable" | "require" | "verify-full";
   /** The CA of the server's certificate, PEM; undefined: the system's. */
   readonly ca: string | undefined;
+  /** Where large bodies go; undefined: where the spool has them, at first its own tables. */
+  readonly bodies: ObjectPlace | undefined;
+  /** A file with the keys to it; undefined: the environment, or ~/.aws/credentials. */
+  readonly credentials: string | undefined;
 }
 
 const SCHEME = /^postgres(?:ql)?:\/\//;
@@ -29,7 +34,17 @@ export function isPostgres(spool: string): boolean {
   return SCHEME.test(spool);
 }
 
-const parameters = ["schema", "host", "passwordFile", "sslmode", "sslrootcert"] as const;
+const parameters = [
+  "schema",
+  "host",
+  "passwordFile",
+  "sslmode",
+  "sslrootcert",
+  "bodies",
+  "endpoint",
+  "region",
+  "credentials",
+] as const;
 type Parameter = (typeof parameters)[number];
 const modes = ["disable", "require", "verify-full"] as const;
 
@@ -60,17 +75,20 @@ export function parsePostgres(spool: string): PostgresAddress {
     passwordFile: of("passwordFile"),
     tls: modeOf(of("sslmode"), hosts),
     ca: of("sslrootcert"),
+    bodies: placeOf(of("bodies"), { endpoint: of("endpoint"), region: of("region") }),
+    credentials: of("credentials"),
   };
 }
 
 /** The same address with the files that it names placed elsewhere. @throws AddressError */
 export function placedPostgres(spool: string, placed: (file: string) => string): string {
-  const { passwordFile, ca } = parsePostgres(spool);
+  const { passwordFile, ca, credentials } = parsePostgres(spool);
   const [address = "", query] = spool.split("?");
   const asked = new URLSearchParams(query);
   if (passwordFile !== undefined) asked.set("passwordFile", placed(passwordFile));
   if (ca !== undefined) asked.set("sslrootcert", placed(ca));
-  return asked.size === 0 ? address : `${address}?${asked}`.replaceAll("%2F", "/");
+  if (credentials !== undefined) asked.set("credentials", placed(credentials));
+  return asked.size === 0 ? address : `${address}?${asked}`.replaceAll("%2F", "/").replaceAll("%3A", ":");
 }
 
 /** How it is shown: without parameters. */
@@ -96,6 +114,22 @@ function modeOf(mode: string | undefined, hosts: PostgresAddress["hosts"]): Post
     modes.find((known) => known === mode) ??
     fail("the sslmode of the spool's address", `write ${modes.join(", ")}`)
   );
+}
+
+function placeOf(
+  bodies: string | undefined,
+  server: { readonly endpoint: string | undefined; readonly region: string | undefined },
+): ObjectPlace | undefined {
+  if (bodies === undefined) {
+    if (server.endpoint === undefined && server.region === undefined) return undefined;
+    return fail("an endpoint without bodies in the spool's address", "write bodies=s3://bucket/prefix too");
+  }
+  try {
+    return parsePlace(bodies, server);
+  } catch (error) {
+    if (!(error instanceof PlaceError)) throw error;
+    throw new AddressError(`the bodies of the spool's address: ${error.message}`);
+  }
 }
 
 function fail(what: string, how = "write postgres://user@host:port/database?schema=name"): never {

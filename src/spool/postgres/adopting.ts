@@ -11,8 +11,9 @@ import { keepLedger } from "./ledger.ts";
 import { allThere } from "./pieces.ts";
 import { list, Octets, rows } from "./rows.ts";
 import { addHoldRules } from "./rules.ts";
+import { allYoung } from "./sweep.ts";
 import { HERE, type Transaction } from "./transaction.ts";
-import { drop, type Work } from "./work.ts";
+import { drop, forget, type Work } from "./work.ts";
 
 export async function adopt(
   db: Transaction,
@@ -73,7 +74,7 @@ async function insert(
   let used = 0;
   const next = (): number => numbers[used++] ?? 0;
   const [bodies, messages, recipients, unused]: [object[], object[], object[], string[]] = [[], [], [], []];
-  const inPieces: { readonly name: string; readonly octets: number }[] = [];
+  const large: { readonly name: string; readonly octets: number }[] = [];
   const octets = new Octets();
   const made: Made[] = [];
   for (const { body, entries } of mail) {
@@ -81,7 +82,7 @@ async function insert(
     const row = body !== undefined && fresh.some(needsBody) ? next() : 0;
     if (body !== undefined && row === 0 && "file" in body.content) unused.push(body.content.file);
     if (body !== undefined && row > 0 && "file" in body.content)
-      inPieces.push({ name: body.content.file, octets: body.octets });
+      large.push({ name: body.content.file, octets: body.octets });
     if (body !== undefined && row > 0)
       bodies.push({
         seq: row,
@@ -100,11 +101,15 @@ async function insert(
     }
   }
   await Promise.all([
-    allThere(db, inPieces),
+    allThere(db, large),
+    allYoung(
+      db,
+      large.map(({ name }) => name),
+    ),
     db.all(insertBodies, rows(bodies), octets.all),
     db.all(insertMessages, rows(messages)),
     db.all(insertRecipients, rows(recipients)),
-    db.all("DELETE FROM piece WHERE name = ANY($1::text::text[])", list(unused)),
+    forget(db, unused),
   ]);
   return made;
 }

@@ -12,6 +12,7 @@ import { pay } from "./notices.ts";
 import { allThere } from "./pieces.ts";
 import { base64, clean, Octets, rows } from "./rows.ts";
 import { rulesOf } from "./rules.ts";
+import { allYoung } from "./sweep.ts";
 import type { Transaction } from "./transaction.ts";
 import type { Mark, Work } from "./work.ts";
 
@@ -57,12 +58,14 @@ async function together(
       else stowed.push({ input, postings, doubled });
     }
   }
+  const large = stowed.flatMap(({ input: { content, octets } }) =>
+    "file" in content ? [{ name: content.file, octets }] : [],
+  );
   await Promise.all([
-    allThere(
+    allThere(db, large),
+    allYoung(
       db,
-      stowed.flatMap(({ input: { content, octets } }) =>
-        "file" in content ? [{ name: content.file, octets }] : [],
-      ),
+      large.map(({ name }) => name),
     ),
     enter(db, heard),
     stow(db, stowed, work),

@@ -29,6 +29,8 @@ export interface NodeOptions {
   readonly log: Log;
   /** The newest version of the tables that it knows. */
   readonly known: number;
+  /** Sweeps what is not in the tables, until the signal. */
+  readonly sweep: (signal: AbortSignal) => Promise<void>;
 }
 
 export class Node {
@@ -38,7 +40,8 @@ export class Node {
   #timer: Timer | undefined;
   #beats = 0;
   #beating: Promise<void> = Promise.resolve();
-  #closed = false;
+  readonly #ending = new AbortController();
+  #sweeping: Promise<void> = Promise.resolve();
 
   constructor(options: NodeOptions) {
     this.#options = options;
@@ -56,9 +59,9 @@ export class Node {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#ending.abort();
     this.#timer?.stop();
-    await this.#beating;
+    await Promise.all([this.#beating, this.#sweeping]);
     if (this.#slot === 0) return;
     const { line, id } = this.#options;
     await line
@@ -68,7 +71,7 @@ export class Node {
   }
 
   #arm(): void {
-    if (this.#closed) return;
+    if (this.#ending.signal.aborted) return;
     this.#timer = this.#options.clock.after(BEAT, () => {
       this.#beating = this.#beat()
         .catch((error: Error) => {
@@ -103,7 +106,10 @@ export class Node {
 
   /** What no program that lives can still ask for: marks, rows of nodes that ended, pieces that no body names. */
   async #sweep(db: Connection): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock, log, sweep } = this.#options;
+    this.#sweeping = sweep(this.#ending.signal).catch((error: Error) => {
+      log.log("warn", "abandoned bodies not looked for", { why: error.message });
+    });
     await db.all(`DELETE FROM mark WHERE at < now() - ${SWEPT}`);
     await db.all(`DELETE FROM node WHERE seen < now() - ${SWEPT}`);
     const before = (clock.now() - PIECES_OLD).toString(16).padStart(12, "0");

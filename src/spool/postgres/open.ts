@@ -15,8 +15,10 @@ import { Lanes } from "./lanes.ts";
 import { Node, nodesOf } from "./node.ts";
 import { Pieces } from "./pieces.ts";
 import { Redial } from "./redial.ts";
-import { mustBe, type Step, steps, upgrade } from "./schema.ts";
+import { mustBe, type Step, steps, upgrade, WITH_OBJECTS } from "./schema.ts";
+import { agreedPlace, placeIn, Shelves } from "./shelves.ts";
 import { PostgresStore } from "./store.ts";
+import { sweep, unnamed } from "./sweep.ts";
 
 export interface PostgresSpoolOptions {
   readonly address: string;
@@ -53,8 +55,6 @@ export async function openPostgres(options: PostgresSpoolOptions): Promise<Embed
     if (options.there === true) await mustBe(await writing.connection());
     const meta = await upgrade(await writing.connection(), made, options.steps);
     const known = (options.steps ?? steps).length;
-    const node = new Node({ id, name: hostname(), actor, line: writing, clock: lineClock, log, known });
-    if (!asIs) await node.begin();
     const channel = `odmr_${meta.id.replaceAll("-", "")}`;
     const herald = new Herald({ dial, node: id, channel, clock: lineClock });
     const looking = new Redial(dial);
@@ -64,10 +64,24 @@ export async function openPostgres(options: PostgresSpoolOptions): Promise<Embed
         committed: () => herald.tell(),
       });
     const writingPieces = new Redial(() => dial().then(unhurried));
-    const bodies = new Pieces({ writing: writingPieces, reading: new Redial(dial), clock: lineClock });
+    const bodies = new Shelves({
+      pieces: new Pieces({ writing: writingPieces, reading: new Redial(dial), clock: lineClock }),
+      ...{ id: meta.id, credentials: address.credentials, clock: lineClock },
+      place: await placeOf(await writing.connection(), address, asIs),
+      kept: async () => await placeIn(await writing.connection()),
+    });
+    const { objects } = bodies;
+    const node = new Node({
+      ...{ id, name: hostname(), actor, line: writing, clock: lineClock, log, known },
+      sweep: async (signal) => objects && (await sweep(() => writing.connection(), objects, { log, signal })),
+    });
+    if (!asIs) await node.begin();
     return new EmbeddedSpool(storeOn(writing, new Lanes()), {
       ...{ id: meta.id, secret: meta.secret, bodies, clock, random, log, actor },
-      strays: async () => [],
+      strays: async () =>
+        objects === undefined
+          ? []
+          : (await Array.fromAsync(unnamed(() => writing.connection(), objects))).flat(),
       reader: async () => storeOn(looking, new Lanes()),
       nodes: async () => await nodesOf(await looking.connection(), id),
       heard: asIs ? undefined : (look) => herald.listen(look),
@@ -83,6 +97,12 @@ export async function openPostgres(options: PostgresSpoolOptions): Promise<Embed
     const fault = trouble === "lost" || trouble === "again" ? "busy" : trouble;
     throw new SpoolError(fault, message, { cause: error });
   }
+}
+
+/** A single act names no bucket for others. @throws SpoolError */
+async function placeOf(db: Connection, { bodies }: PostgresAddress, asIs: boolean) {
+  const named = asIs && (await placeIn(db)) === undefined ? undefined : bodies;
+  return await agreedPlace(db, { named, least: WITH_OBJECTS });
 }
 
 function addressOf(spool: string): PostgresAddress {

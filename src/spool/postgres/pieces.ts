@@ -4,6 +4,7 @@
 import { type Clock, pause } from "../../platform/clock.ts";
 import { passed } from "../../platform/memory.ts";
 import { copied } from "../bodies.ts";
+import { isObject } from "../objects/objects.ts";
 import type { Growing, Shelf } from "../shelf.ts";
 import { type MessageId, SpoolError } from "../spool.ts";
 import { faultOf } from "./fault.ts";
@@ -174,8 +175,9 @@ class NewPieces implements Growing {
 /** @throws SpoolError "io" if a piece of these bodies is missing: asked within the transaction that names them */
 export async function allThere(
   db: Transaction,
-  bodies: readonly { readonly name: string; readonly octets: number }[],
+  named: readonly { readonly name: string; readonly octets: number }[],
 ): Promise<void> {
+  const bodies = named.filter(({ name }) => !isObject(name));
   if (bodies.length === 0) return;
   const missing = await db.all<{ name: string }>(
     `SELECT name FROM json_to_recordset($1::text::json) AS x(name text, pieces int)

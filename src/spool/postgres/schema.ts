@@ -108,7 +108,14 @@ CREATE TABLE node (
   schema INTEGER NOT NULL, started TIMESTAMPTZ NOT NULL DEFAULT now(), seen TIMESTAMPTZ NOT NULL DEFAULT now());
 `;
 
-export const steps: readonly Step[] = [{ sql: tables, least: 1 }];
+export const steps: readonly Step[] = [
+  { sql: tables, least: 1 },
+  // Bodies may be objects in a bucket, which meta names once there is one; it raises "least" then, and not before.
+  { sql: "SELECT 1", least: 1 },
+];
+
+/** Programs that know bodies in a bucket. */
+export const WITH_OBJECTS = 2;
 
 /** What a program must know of a spool before it works on it. */
 export interface Meta {

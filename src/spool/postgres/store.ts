@@ -50,6 +50,8 @@ interface Journey {
 interface Attempt {
   readonly connection: Connection;
   over: boolean;
+  /** Objects that its rows named until now. */
+  readonly freed: string[];
 }
 
 export class PostgresStore implements Store {
@@ -112,7 +114,7 @@ export class PostgresStore implements Store {
   async #attempt(journey: Journey): Promise<Answers> {
     const { line, clock, lanes } = this.#options;
     const connection = await line.connection();
-    const attempt: Attempt = { connection, over: false };
+    const attempt: Attempt = { connection, over: false, freed: [] };
     const silence = clock.after(SILENCE, () => connection.end());
     try {
       await lanes.know(connection, journey.batch);
@@ -158,7 +160,7 @@ export class PostgresStore implements Store {
       ...(await work.post(this.#transaction(attempt))),
       ...(await this.#news(connection, batch)),
     ];
-    const done = { answers, usage, freed: [] };
+    const done = { answers, usage, freed: attempt.freed };
     journey.doubtful = done;
     await connection.all("COMMIT");
     if (work.news) this.#options.committed();
@@ -213,6 +215,7 @@ export class PostgresStore implements Store {
       lanes: () => lanes.all,
       holder: (holder) => `${node}/${holder}`,
       slot: standing().slot,
+      free: (name) => attempt.freed.push(name),
     };
   }
 }
@@ -239,7 +242,7 @@ function joined(parts: readonly Answers[]): Answers {
   return {
     answers: parts.flatMap(({ answers }) => answers),
     usage: parts.flatMap(({ usage }) => usage),
-    freed: [],
+    freed: parts.flatMap(({ freed }) => freed),
   };
 }
 

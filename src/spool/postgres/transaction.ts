@@ -14,6 +14,8 @@ export interface Transaction {
   /** A holder as others see it: no two nodes' are alike. */
   holder(holder: Holder): string;
   readonly slot: number;
+  /** An object that no row names any more: it goes after the commit. */
+  free(name: string): void;
 }
 
 /** The transaction was overtaken by another node's: all of it is to be done again, seeing what that one did. */

@@ -1,6 +1,7 @@
 /** One transaction's side of the books: counters, events, entries and bodies that leave; written together at its end. */
 // Rows that several nodes change are changed in the order of their numbers, so that they rarely wait for each other in a ring.
 import type { Instant } from "../../platform/clock.ts";
+import { isObject } from "../objects/objects.ts";
 import type { SpoolEvent } from "../spool.ts";
 import type { LaneUsage } from "../store.ts";
 import { list, rows } from "./rows.ts";
@@ -165,8 +166,18 @@ export async function drop(db: Transaction, bodies: readonly number[]): Promise<
         )),
       );
   }
-  const names = gone.flatMap(({ name }) => (name === null ? [] : [name]));
-  if (names.length > 0) await db.all("DELETE FROM piece WHERE name = ANY($1::text::text[])", list(names));
+  await forget(
+    db,
+    gone.flatMap(({ name }) => (name === null ? [] : [name])),
+  );
+}
+
+/** What lies under these names goes: pieces with this transaction, objects after it. */
+export async function forget(db: Transaction, names: readonly string[]): Promise<void> {
+  for (const name of names.filter(isObject)) db.free(name);
+  const inPieces = names.filter((name) => !isObject(name));
+  if (inPieces.length > 0)
+    await db.all("DELETE FROM piece WHERE name = ANY($1::text::text[])", list(inPieces));
 }
 
 /** One row an entry: a statement changes a row once. */
