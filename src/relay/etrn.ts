@@ -70,13 +70,14 @@ interface Job {
 }
 
 async function deliver(relay: Relay, { customer, host, claim }: Job): Promise<void> {
-  const { hostname, clock, random, log, stopping, book } = relay;
+  const { hostname, clock, random, log, stopping, book, reach = dial } = relay;
   try {
     const { pin, ...place } = host;
     const login = { ...place, hostname, ...(pin !== undefined && { pin }) };
     const talk = await logIn(login, {
       random,
-      connect: (tls) => dial({ host: host.host, port: host.port, clock, within: REACH, ...(tls && { tls }) }),
+      connect: (tls) =>
+        reach({ host: host.host, port: host.port, clock, within: REACH, ...(tls && { tls }) }),
     });
     const delivery = lineDelivery(talk, { compatibility: customer.compatibility, spool: relay.spool.id });
     try {

@@ -1,6 +1,7 @@
 /** What a relay is made of; every part of the provider's side is given this, and reads only what it needs. */
 import type { Inspector } from "../checks/check.ts";
 import type { ServerTls } from "../net/connection.ts";
+import type { dial } from "../net/dial.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { Random } from "../platform/random.ts";
@@ -51,6 +52,8 @@ export interface Relay {
   readonly pairing?: Pairing | undefined;
   /** Whether one more session of this customer may be, asked when it has logged in; undefined: any number may. */
   readonly admits?: (customer: string) => boolean;
+  /** How a customer's own host is reached (ETRN); undefined: over the network. */
+  readonly reach?: typeof dial;
   /** Takes work that goes on when its session has ended: the office waits for it at the end. */
   readonly meanwhile?: (work: Promise<void>) => void;
   /** Aborted when the relay is to end: sessions say goodbye, turns send nothing new. */
