@@ -2,53 +2,74 @@
 import { join } from "node:path";
 import type { Random } from "../../src/platform/random.ts";
 import { seeded } from "../spool/support.ts";
-import { inWorld, type Program, programs } from "../support/program.ts";
-import { again, type Counts, count, type Job, type Plan } from "../torture/job.ts";
-import { killFlooded, killPull, killServe, type Toll } from "./killing.ts";
+import { inWorld, type Program, programs, type World } from "../support/program.ts";
+import {
+  again,
+  count,
+  type Job,
+  type Plan,
+  type Problem,
+  type Report,
+  type Rows,
+  tally,
+} from "../torture/job.ts";
+import { killBoth, killFlooded, killPull, killServe, type Toll } from "./killing.ts";
 import { cutPower, record } from "./lossy.ts";
+import type { Trouble } from "./nodes.ts";
 
 /** The binary, if it was built: it is what users run. */
 const words: Program["words"] = programs.at(-1)!.words;
 const ROUNDS = 5;
 
-type Try = (random: Random, counts: Counts) => Promise<void>;
+type Try = (random: Random, rows: Rows) => Promise<readonly Problem[]>;
 
 /** More than that is not read by anybody. */
 const FAILURES = 10;
 
-/** Tries one kind after the other. What is wrong is an error, and the next round begins. */
-async function inRounds(job: string, { seed, more }: Plan, kinds: readonly Try[]) {
-  const counts: Counts = {};
+/** Tries one kind after the other. What is wrong is told, and the next round begins. */
+async function inRounds(job: string, { seed, more, say }: Plan, kinds: readonly Try[]): Promise<Report> {
+  const rows: Rows = {};
   let rounds = 0;
   let failed = 0;
   for (; failed < FAILURES && more(rounds); rounds++) {
     const at = seed + rounds;
-    try {
-      await kinds[at % kinds.length]!(seeded(at), counts);
-    } catch (error) {
-      failed++;
-      console.log(`${error instanceof Error ? error.message : error}\n  ${again(job, at)}`);
-    }
+    const problems = await kinds[at % kinds.length]!(seeded(at), rows).catch((error: unknown): Problem[] => {
+      count(rows, "a round that broke off", { happened: 1, rounds: 1, wrong: 1 });
+      return [{ type: "wrong", what: error instanceof Error ? error.message : String(error) }];
+    });
+    if (problems.length === 0) continue;
+    failed++;
+    for (const { type, what } of problems.slice(0, FAILURES)) say(`${type}: ${what}`);
+    say(`  ${again(job, at)}`);
   }
-  return { rounds, failed, counts };
+  return { rounds, failed, rows };
 }
 
 const killing =
-  (fault: string, kill: (world: Parameters<typeof killPull>[0], random: Random) => Promise<Toll>): Try =>
-  (random, counts) =>
-    inWorld(words, async (world) => {
-      const { kills, taken, unanswered, delivered } = await kill(world, random);
-      count(counts, fault, { kills, "answered 250": taken, unanswered, delivered, lost: 0, doubled: 0 });
+  (fault: string, kill: (world: World, random: Random) => Promise<Toll>): Try =>
+  async (random, rows) => {
+    let problems: readonly Problem[] = [];
+    await inWorld(words, async (world) => {
+      const toll = await kill(world, random);
+      problems = toll.problems;
+      count(rows, fault, {
+        ...{ happened: toll.kills, rounds: 1, accepted: toll.taken },
+        ...{ arrived: toll.delivered, queued: toll.queued, keptUnasked: toll.keptUnasked },
+        ...tally(problems),
+      });
     });
+    return problems;
+  };
 
 export const kill: Job = {
-  what: "serve and pull killed at their work, the queue and the mailboxes compared with what was sent",
-  rounds: 6,
+  what: "serve, pull or both killed at their work, the queue and the mailboxes compared with what was sent",
+  rounds: 8,
   run: (plan) =>
     inRounds("kill", plan, [
-      killing("serve killed", (world, random) => killServe(world, { rounds: ROUNDS, random })),
-      killing("pull killed", (world, random) => killPull(world, { rounds: ROUNDS, random })),
-      killing("serve killed under 200 sessions", (world) => killFlooded(world)),
+      killing("SIGKILL of the relay", (world, random) => killServe(world, { rounds: ROUNDS, random })),
+      killing("SIGKILL of the house", (world, random) => killPull(world, { rounds: ROUNDS, random })),
+      killing("SIGKILL of both at once", (world, random) => killBoth(world, { rounds: ROUNDS, random })),
+      killing("SIGKILL of the relay under 200 sessions", (world) => killFlooded(world)),
     ]),
 };
 
@@ -57,14 +78,23 @@ export const lossy: Job = {
   rounds: 3,
   run: (plan) =>
     inRounds("lossy", plan, [
-      (random, counts) =>
-        inWorld(words, async (world) => {
+      async (random, rows) => {
+        let problems: readonly Problem[] = [];
+        await inWorld(words, async (world) => {
           const recording = await record(world, words, { sessions: 4, each: 20 });
           const folder = join(world.folder, "disk");
-          const { problems, cuts, promised, kept } = await cutPower(recording, { cuts: 60, random, folder });
-          count(counts, "power cut", { cuts, "promised before": promised, kept, wrong: problems.length });
-          if (problems.length > 0) throw new Error(problems.join("\n"));
-        }),
+          const losses = await cutPower(recording, { cuts: 60, random, folder });
+          problems = losses.problems;
+          const { lost, changed, wrong } = tally(problems);
+          count(rows, "power cut on a disk that loses what was not synced", {
+            ...{ happened: losses.cuts, rounds: 1, accepted: losses.promised },
+            // What is there and was not promised yet had been on its way.
+            ...{ queued: losses.promised - lost, keptUnasked: losses.kept - (losses.promised - lost) },
+            ...{ lost, changed, wrong },
+          });
+        });
+        return problems;
+      },
     ]),
 };
 
@@ -73,12 +103,29 @@ export const nodes: Job = {
   rounds: 3,
   run: (plan) =>
     inRounds("nodes", plan, [
-      async (random, counts) => {
+      async (random, rows) => {
         const { trial, troubles } = await import("./nodes.ts");
         const drawn = () => troubles.filter(() => random.fraction() < 1.5 / troubles.length).slice(0, 2);
         const rounds = Array.from({ length: 8 }, drawn);
-        const taken = await trial({ seed: Math.ceil(random.fraction() * 1e6), rounds, each: 50, calls: 2 });
-        count(counts, "nodes of a shared spool in trouble", { "answered 250": taken, lost: 0, doubled: 0 });
+        const seed = Math.ceil(random.fraction() * 1e6);
+        const { problems, ...came } = await trial({ seed, rounds, each: 50, calls: 2 });
+        for (const trouble of troubles) {
+          const happened = rounds.flat().filter((each) => each === trouble).length;
+          if (happened > 0)
+            count(rows, `shared spool: ${TROUBLES[trouble]}`, {
+              ...{ happened, rounds: 1, accepted: came.taken, arrived: came.delivered },
+              ...{ keptUnasked: came.keptUnasked, ...tally(problems) },
+            });
+        }
+        return problems;
       },
     ]),
 };
+
+const TROUBLES = {
+  node: "SIGKILL of a node",
+  database: "the database crashes",
+  lines: "the database ends all its lines",
+  cut: "a node's lines to the database are cut",
+  pause: "a node stands still until its leases are given away",
+} as const satisfies Record<Trouble, string>;

@@ -15,6 +15,7 @@ import { verify } from "../../src/spool/verify.ts";
 import { contentOf, entries } from "../support/post.ts";
 import { eventually } from "../support/processes.ts";
 import { inWorld, type Program, portOf, relayOf, type World } from "../support/program.ts";
+import type { Problem } from "../torture/job.ts";
 import { load, type Post } from "./killing.ts";
 import { LossyDisk } from "./lossydisk.ts";
 import { type Call, callsIn, OPTIONS } from "./recording.ts";
@@ -78,7 +79,7 @@ export interface Losses {
   /** 250s that had left before a cut, summed over the cuts. */
   readonly promised: number;
   readonly kept: number;
-  readonly problems: readonly string[];
+  readonly problems: readonly Problem[];
 }
 
 /** Cuts the power so many times: right behind a 250 that left, or at any other moment. */
@@ -93,7 +94,7 @@ export async function cutPower(
     return among[Math.floor(random.fraction() * among.length)]!.began;
   }).sort((a, b) => a - b);
   const disk = new LossyDisk({ root, ...(without && { without }) });
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   let promised = 0;
   let kept = 0;
   let next = 0;
@@ -106,7 +107,7 @@ export async function cutPower(
     const found = await examine(join(folder, "relay/spool.db"), said, recording.bodies);
     promised += said.length;
     kept += found.kept;
-    problems.push(...found.problems.map((problem) => `cut at line ${moment}: ${problem}`));
+    for (const { type, what } of found.problems) problems.push({ type, what: `cut at ${moment}: ${what}` });
   }
   rmSync(folder, { recursive: true, force: true });
   return { cuts, promised, kept, problems };
@@ -135,25 +136,28 @@ async function examine(
   path: string,
   promised: readonly string[],
   bodies: ReadonlyMap<string, string>,
-): Promise<{ readonly kept: number; readonly problems: readonly string[] }> {
-  const problems: string[] = [];
+): Promise<Pick<Losses, "kept" | "problems">> {
+  const problems: Problem[] = [];
+  const wrong = (type: Problem["type"], what: string) => void problems.push({ type, what });
   let spool: EmbeddedSpool | undefined;
   try {
     const tools = { clock: systemClock, random: systemRandom, log: silent, files: systemFiles };
     spool = await openSpool({ path, ...tools, thread: "here" });
     // A body that nobody was promised is tidied up when it is old enough.
     for await (const finding of verify(spool))
-      if (finding.type !== "orphan") problems.push(JSON.stringify(finding));
+      if (finding.type !== "orphan") wrong("wrong", JSON.stringify(finding));
     const found = new Map((await entries(spool)).map(({ id, sender }) => [id as string, sender]));
-    for (const id of promised) if (!found.has(id)) problems.push(`${id} is lost`);
+    for (const id of promised) if (!found.has(id)) wrong("lost", id);
     for (const [id, sender] of found) {
       const content = await contentOf(spool, id);
       if (content.replace(/^Received:[^\r]*\r\n(?:[ \t][^\r]*\r\n)*/, "") !== bodies.get(sender))
-        problems.push(`${id} from ${sender} is not what was sent`);
+        wrong("changed", `${id} from ${sender}`);
     }
     return { kept: found.size, problems };
   } catch (error) {
-    return { kept: 0, problems: [...problems, `it does not open: ${error}`] };
+    for (const id of promised) wrong("lost", `${id}: the spool does not open: ${error}`);
+    if (promised.length === 0) wrong("wrong", `the spool does not open: ${error}`);
+    return { kept: 0, problems };
   } finally {
     await spool?.close();
   }

@@ -17,6 +17,7 @@ import { type Cutter, cutterTo } from "../support/cutter.ts";
 import { type Postgresql, startPostgresql } from "../support/postgresql.ts";
 import { freePort } from "../support/processes.ts";
 import { houseOf, inWorld, portOf, programs, relayOf, type World } from "../support/program.ts";
+import type { Problem } from "../torture/job.ts";
 
 const NODES = 3;
 
@@ -34,9 +35,18 @@ export interface Trial {
   readonly calls: number;
 }
 
-/** @returns how many messages were answered 250 @throws if one of them is lost, doubled or changed */
-export async function trial(plan: Trial): Promise<number> {
-  let taken = 0;
+/** What a trial came to. */
+export interface Ordeal {
+  /** Answered 250, and of those what came home. */
+  readonly taken: number;
+  readonly delivered: number;
+  /** Came home though its answer never came. */
+  readonly keptUnasked: number;
+  readonly problems: readonly Problem[];
+}
+
+export async function trial(plan: Trial): Promise<Ordeal> {
+  let ordeal: Ordeal | undefined;
   await inWorld(programs.at(-1)!.words, async (world) => {
     const server = await startPostgresql({ port: await freePort() });
     const cutters = await Promise.all(Array.from({ length: NODES }, () => cutterTo(server.port ?? 0)));
@@ -52,16 +62,16 @@ export async function trial(plan: Trial): Promise<number> {
       const post = new Post();
       await woken(world, cluster, post);
       await troubled({ world, cluster, spool, post }, plan);
-      await allHome({ world, cluster, spool, post });
+      ordeal = await allHome({ world, cluster, spool, post });
       await cluster.end();
-      taken = post.taken.size;
     } finally {
       await world.end();
       await Promise.all(cutters.map((cutter) => cutter.close()));
       await server.stop();
     }
   });
-  return taken;
+  assert.ok(ordeal);
+  return ordeal;
 }
 
 /** What was brought, by its sender. */
@@ -240,35 +250,34 @@ async function giveBackLeases(path: string): Promise<void> {
 }
 
 /** After the last round all comes home, once, as it was sent; and the spool's books are right. */
-async function allHome({ world, cluster, spool, post }: Scene): Promise<void> {
+async function allHome({ world, cluster, spool, post }: Scene): Promise<Ordeal> {
   await giveBackLeases(spool);
   await giveBackLeases(world.at("house/spool.db"));
   const ended = await world.run(["pull", "--config", await cluster.house(1), "--log-level", "warn"]);
   assert.equal(ended.status, 0, ended.stdout + ended.stderr);
   const count = new Map<string, number>();
-  const wrong: string[] = [];
+  const problems: Problem[] = [];
+  const wrong = (type: Problem["type"], what: string) => void problems.push({ type, what });
   for (const file of await messagesIn(world.at("mail"))) {
     const { sender = file, message } = unfold(await readFile(file));
     count.set(sender, (count.get(sender) ?? 0) + 1);
     const body = post.taken.get(sender) ?? post.unknown.get(sender);
-    if (message.toString("latin1") !== body?.replaceAll("\r\n", "\n")) wrong.push(sender);
+    if (message.toString("latin1") !== body?.replaceAll("\r\n", "\n")) wrong("changed", sender);
   }
-  assert.deepEqual(wrong, [], "not what was sent");
-  assert.deepEqual(
-    [...post.taken.keys()].filter((sender) => !count.has(sender)),
-    [],
-    "lost",
-  );
-  assert.deepEqual(
-    [...count].filter(([, times]) => times !== 1),
-    [],
-    "twice",
-  );
+  const taken = [...post.taken.keys()];
+  for (const sender of taken) if (!count.has(sender)) wrong("lost", sender);
+  for (const [sender, times] of count) if (times !== 1) wrong("doubled", `${sender}: ${times} times`);
   const relay = await opened(spool);
   try {
-    assert.deepEqual(await all(verify(relay)), []);
-    assert.equal(await relay.count({}), 0);
+    for (const finding of await all(verify(relay))) wrong("wrong", JSON.stringify(finding));
+    const left = await relay.count({});
+    if (left > 0) wrong("wrong", `${left} messages are still at the relay`);
   } finally {
     await relay.close();
   }
+  return {
+    ...{ taken: taken.length, problems },
+    delivered: taken.filter((sender) => count.has(sender)).length,
+    keptUnasked: [...post.unknown.keys()].filter((sender) => count.has(sender)).length,
+  };
 }

@@ -6,14 +6,14 @@ import { targets } from "./targets.ts";
 export const fuzzing: Job = {
   what: "bent octets for every parser and engine",
   rounds: 5_000,
-  async run({ seed, more }) {
+  async run({ seed, more, say }) {
     const found = (crash: Parameters<typeof save>[0]) => {
       const file = save(crash, ".");
-      console.log(`${crash.error.message}\n  again: bun test/fuzz/fuzz.ts --replay ${file}`);
+      say(`${crash.error.message}\n  again: bun test/fuzz/fuzz.ts --replay ${file}`);
     };
     const { executions, crashes } = await fuzz({ targets, seed, more, found });
     await Promise.all(targets.map((target) => target.close?.()));
-    const outcomes = { survived: executions - crashes.length, crashed: crashes.length };
-    return { rounds: executions, failed: crashes.length, counts: { "bent octets": outcomes } };
+    const counts = { happened: executions, rounds: executions, wrong: crashes.length };
+    return { rounds: executions, failed: crashes.length, rows: { "bent octets": counts } };
   },
 };

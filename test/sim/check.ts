@@ -5,6 +5,7 @@ import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import type { Entry } from "../../src/spool/spool.ts";
 import { damage } from "../../src/spool/verify.ts";
 import { domainOf } from "../../src/wire/address.ts";
+import { type Counts, type Problem, tally } from "../torture/job.ts";
 import { type Arrival, isWhole, type Letter, type Register } from "./register.ts";
 
 /** A spool as it lies there in the end. */
@@ -14,9 +15,9 @@ export interface Station {
 }
 
 export interface Findings {
-  readonly problems: readonly string[];
-  /** How many recipients ended how: to see that a simulation simulates. */
-  readonly ends: Readonly<Record<string, number>>;
+  readonly problems: readonly Problem[];
+  /** Recipients, by what became of them. */
+  readonly counts: Counts;
 }
 
 interface Facts {
@@ -24,24 +25,27 @@ interface Facts {
   readonly stations: readonly Station[];
   /** The customer (and house) of a domain. */
   readonly ownerOf: (domain: string) => string | undefined;
+  /** Of the stations, those that send to the world. */
+  readonly relays: readonly string[];
   /** Nothing broke: not even a stranger has anything twice. */
   readonly calm: boolean;
   /** Some disk was ill: what was answered 4xx may be there, and a settlement may have failed. */
   readonly ill: boolean;
 }
 
-export async function findingsOf(facts: Facts): Promise<Findings> {
-  const check = new Check(facts);
+/** @param stuck mail that did not go on though nothing kept it */
+export async function findingsOf(facts: Facts, stuck: readonly string[]): Promise<Findings> {
+  const check = new Check(facts, stuck);
   for (const station of facts.stations) await check.read(station);
   for (const letter of facts.register.letters.values()) check.letter(letter);
   check.strangers();
-  return { problems: check.problems, ends: check.ends };
+  return { problems: check.problems, counts: check.counts };
 }
 
 class Check {
-  readonly problems: string[] = [];
-  readonly ends: Record<string, number> = {};
+  readonly problems: Problem[] = [];
   readonly #facts: Facts;
+  readonly #counts = { accepted: 0, arrived: 0, queued: 0, returned: 0, keptUnasked: 0, repeated: 0 };
   /** By station, sender and recipient. */
   readonly #entries = new Map<string, Entry[]>();
   readonly #arrivals = new Map<string, Arrival[]>();
@@ -49,25 +53,32 @@ class Check {
   readonly #told = new Set<string>();
   /** Senders of whose notices one was given up in its turn, and its text is gone. */
   readonly #untold = new Set<string>();
+  /** The notices of one failure, by their ids. */
+  readonly #failures = new Map<string, Set<string>>();
 
-  constructor(facts: Facts) {
+  constructor(facts: Facts, stuck: readonly string[]) {
     this.#facts = facts;
+    for (const what of stuck) this.#wrong("wrong", what);
     for (const arrival of facts.register.arrivals) {
       if (arrival.from === "") this.#notice(arrival.to, arrival.content);
       for (const to of arrival.to) push(this.#arrivals, `${arrival.box} ${arrival.from} ${to}`, arrival);
     }
   }
 
+  get counts(): Counts {
+    return { ...this.#counts, ...tally(this.problems) };
+  }
+
   async read({ name, spool }: Station): Promise<void> {
     for await (const finding of damage(spool))
-      this.problems.push(`${name}: verify says ${JSON.stringify(finding)}`);
+      this.#wrong("wrong", `${name}: verify says ${JSON.stringify(finding)}`);
     for await (const entry of spool.list({ gone: true })) {
       for (const { address } of entry.recipients)
         push(this.#entries, `${name} ${entry.sender} ${address}`, entry);
       await this.#content(name, spool, entry);
     }
-    for (const { envelope, recipients } of await spool.owed(10_000))
-      for (const { address } of recipients) this.#told.add(`${envelope.from} ${address}`);
+    for (const { id, envelope } of await spool.owed(10_000))
+      this.#wrong("wrong", `${name} still owes ${envelope.from} a notice of ${id}`);
   }
 
   async #content(name: string, spool: EmbeddedSpool, entry: Entry): Promise<void> {
@@ -78,8 +89,7 @@ class Check {
     try {
       for await (const piece of (await spool.content(entry.id)) ?? []) pieces.push(piece);
     } catch (error) {
-      this.problems.push(`${name}: ${entry.id} cannot be read: ${error}`);
-      return;
+      return this.#wrong("lost", `${name}: ${entry.id} cannot be read: ${error}`);
     }
     if (pieces.length === 0) return;
     const content = new Uint8Array(Buffer.concat(pieces));
@@ -90,87 +100,108 @@ class Check {
       );
     const letter = this.#facts.register.letters.get(entry.sender);
     if (letter !== undefined && !isWhole(content, letter))
-      this.problems.push(`${name}: ${entry.sender} is not what was sent`);
+      this.#wrong("changed", `${name}: ${entry.sender} is not what was sent`);
   }
 
   #notice(to: readonly string[], content: Uint8Array): void {
     const text = Buffer.from(content).toString("latin1");
-    for (const [, about] of text.matchAll(/^Final-Recipient: rfc822; (\S+)/gm))
-      for (const sender of to) this.#told.add(`${sender} ${about}`);
+    const [, id = ""] = /^Message-ID: (\S+)/im.exec(text) ?? [];
+    const [, by = ""] = /^Reporting-MTA: dns; (\S+)/m.exec(text) ?? [];
+    for (const [, about, action] of text.matchAll(/^Final-Recipient: rfc822; (\S+)\r\nAction: (\S+)/gm))
+      for (const sender of to) {
+        this.#told.add(`${sender} ${about}`);
+        const failure = `${by} tells ${sender} of ${about}: ${action}`;
+        this.#failures.set(failure, (this.#failures.get(failure) ?? new Set()).add(id));
+      }
   }
 
   /** Where it was handed in, as it was answered. */
   letter(letter: Letter): void {
-    for (const [to, fate] of letter.fates) {
-      const there = this.#at(letter.at, letter.from, to).length;
-      const right = {
-        accepted: there === 1,
-        unknown: there <= 1,
-        "not stored": there === 0 || (this.#facts.ill && there === 1),
-        refused: there === 0,
-      }[fate];
-      if (!right)
-        this.problems.push(`${letter.at} has ${letter.from} for ${to} ${there} times: it was ${fate}`);
-      if (there === 0) this.#count(fate);
-      else this.#follow(letter.at, letter, to);
-    }
+    for (const [at, fates] of letter.fates)
+      for (const [to, fate] of fates) {
+        const there = this.#at(at, letter.from, to).length;
+        const wrong = {
+          accepted: there === 0 ? "lost" : there > 1 ? "doubled" : undefined,
+          unknown: there > 1 ? "doubled" : undefined,
+          "not stored": there > (this.#facts.ill ? 1 : 0) ? "wrong" : undefined,
+          refused: there > 0 ? "wrong" : undefined,
+        } as const satisfies Record<typeof fate, Problem["type"] | undefined>;
+        const type = wrong[fate];
+        if (type !== undefined)
+          this.#wrong(type, `${at} has ${letter.from} for ${to} ${there} times: it was ${fate}`);
+        if (fate === "accepted") this.#counts.accepted++;
+        else if (there > 0) this.#counts.keptUnasked++;
+        if (there === 0) continue;
+        const end = this.#follow(at, letter, to);
+        if (fate === "accepted" && end !== "lost") this.#counts[end]++;
+      }
   }
 
-  #follow(station: string, letter: Letter, to: string): void {
+  #follow(station: string, letter: Letter, to: string): "arrived" | "queued" | "returned" | "lost" {
     const [entry] = this.#at(station, letter.from, to);
     const state = entry?.recipients.find(({ address }) => address === to)?.state;
-    if (entry === undefined || state === undefined) return;
+    if (entry === undefined || state === undefined) return "lost";
     const next = this.#next(station, entry, to);
     const hasLedger = this.#facts.stations.some(({ name }) => name === next);
     const count = hasLedger
       ? this.#at(next, letter.from, to).length
       : (this.#arrivals.get(`${next} ${letter.from} ${to}`)?.length ?? 0);
     const where = `${letter.from} for ${to} is ${state} at ${station} and`;
-    if (hasLedger && count > 1) this.problems.push(`${where} ${count} times at ${next}`);
-    if (state === "delivered" && count === 0) this.problems.push(`${where} not at ${next}: lost`);
+    if (hasLedger && count > 1) this.#wrong("doubled", `${where} ${count} times at ${next}`);
+    if (state === "delivered" && count === 0) {
+      this.#wrong("lost", `${where} not at ${next}`);
+      return "lost";
+    }
     const isTold = this.#told.has(`${letter.from} ${to}`) || this.#untold.has(letter.from);
     if ((state === "refused" || state === "expired") && !isTold)
-      this.problems.push(`${where} its sender was not told`);
+      this.#wrong("lost", `${where} its sender was not told`);
     if (state === "removed" && !this.#facts.register.removed.has(`${station} ${entry.id}`))
-      this.problems.push(`${where} nobody removed it`);
-    if (hasLedger && count > 0) this.#follow(next, letter, to);
-    else this.#count(state === "delivered" ? `delivered to ${next}` : `${state} at ${station}`);
+      this.#wrong("lost", `${where} nobody removed it`);
+    if (hasLedger && count > 0) return this.#follow(next, letter, to);
+    if (state === "delivered") return "arrived";
+    return state === "waiting" || state === "leased" || state === "held" ? "queued" : "returned";
   }
 
   /** The station or box that an entry goes to. */
   #next(station: string, { direction, customer }: Entry, to: string): string {
-    if (direction === "local") return `mailbox of ${customer}`;
+    if (direction === "local") return `mailbox of ${station}`;
     if (direction === "turn") return this.#facts.ownerOf(domainOf(to)) === customer ? customer : "nobody";
-    return station === "relay" ? "world" : "relay";
+    return this.#facts.relays.includes(station) ? "world" : "relay";
   }
 
   /** What is somewhere must have been sent; who forgets has copies only by lines and senders that broke. */
   strangers(): void {
-    const known = (from: string, to: string): boolean =>
-      from === "" || this.#facts.register.letters.get(from)?.fates.has(to) === true;
     for (const entries of this.#entries.values())
       for (const { sender, recipients } of entries)
         for (const { address } of recipients)
-          if (!known(sender, address)) this.problems.push(`nobody sent ${sender} for ${address}`);
-    for (const [key, arrivals] of this.#arrivals) {
-      const [first] = arrivals;
-      const letter = this.#facts.register.letters.get(first!.from);
+          if (!this.#facts.register.sent(sender, address))
+            this.#wrong("wrong", `nobody sent ${sender} for ${address}`);
+    for (const [key, all] of this.#arrivals) {
+      const letter = this.#facts.register.letters.get(all[0]!.from);
       if (letter === undefined) continue;
-      if (arrivals.some(({ content }) => !isWhole(content, letter)))
-        this.problems.push(`${key}: it is not what was sent`);
-      const excused = arrivals.filter(({ line, sender }) => line?.broken || sender?.killed !== false).length;
-      const isExcused = this.#facts.ill || excused >= arrivals.length - 1;
-      if (arrivals.length > 1 && (this.#facts.calm || !isExcused))
-        this.problems.push(`${key}: ${arrivals.length} copies, and only ${excused} have an excuse`);
+      if (all.some(({ content }) => !isWhole(content, letter)))
+        this.#wrong("changed", `${key}: it is not what was sent`);
+      // Who was given it twice, by two relays, has it twice, unless he removes doubles.
+      for (const arrivals of Map.groupBy(all, ({ by }) => by).values()) this.#copies(key, arrivals);
     }
+    for (const [failure, ids] of this.#failures)
+      if (ids.size > 1) this.#wrong("doubled", `${failure}, by ${ids.size} notices`);
+  }
+
+  #copies(key: string, arrivals: readonly Arrival[]): void {
+    const excused = arrivals.filter(({ line, sender }) => line?.broken || sender?.killed !== false).length;
+    const isExcused = this.#facts.ill || excused >= arrivals.length - 1;
+    if (arrivals.length > 1 && (this.#facts.calm || !isExcused))
+      this.#wrong("doubled", `${key}: ${arrivals.length} copies, and only ${excused} have an excuse`);
+    else this.#counts.repeated += arrivals.length - 1;
   }
 
   #at(station: string, from: string, to: string): readonly Entry[] {
     return this.#entries.get(`${station} ${from} ${to}`) ?? [];
   }
 
-  #count(end: string): void {
-    this.ends[end] = (this.ends[end] ?? 0) + 1;
+  #wrong(type: Problem["type"], what: string): void {
+    this.problems.push({ type, what });
   }
 }
 

@@ -92,7 +92,7 @@ export class Disk {
     const tree = this.#tree;
     const act: Act = (what, writes, real) =>
       life.do(this.#chance.wait(1, 200), () => {
-        if (writes || this.gone || this.illness?.fault === "io") this.#fail(what);
+        if (writes || this.gone || this.illness?.fault === "io") this.#fail(what, life);
         life.world.note(`${life.name} disk ${what}`);
         return real();
       });
@@ -155,10 +155,11 @@ export class Disk {
   }
 
   /** @throws what an ill disk says, if it says so now */
-  #fail(what: string): void {
+  #fail(what: string, life: Life): void {
     if (this.gone) throw Object.assign(new Error(`EIO by order: ${what}`), { code: "EIO" });
     if (this.illness === undefined || !this.#chance.happens(this.illness.chance)) return;
     const code = errno[this.illness.fault];
+    this.#struck(life);
     throw Object.assign(new Error(`${code} by order: ${what}`), { code });
   }
 
@@ -179,14 +180,20 @@ export class Disk {
   }
 
   /** @throws SqliteError if a statement that writes fails now */
-  beforeWrite(): void {
+  beforeWrite(life: Life): void {
     if (this.illness === undefined || !this.#chance.happens(this.illness.chance)) return;
+    this.#struck(life);
     throw faultOf(this.illness.fault);
   }
 
+  #struck({ world }: Life): void {
+    world.strike(this.illness?.fault === "full" ? "diskFull" : "diskError");
+  }
+
   /** An ill disk whose sync fails leaves it open what is on it. */
-  syncFails(): boolean {
+  syncFails({ world }: Life): boolean {
     if (this.illness?.fault !== "io" || !this.#chance.happens(this.illness.chance / 4)) return false;
+    world.strike("syncError");
     this.gone = true;
     return true;
   }
@@ -251,13 +258,13 @@ class SimulatedDatabase implements Database {
   run(sql: string, ...values: Parameters<Database["run"]>[1][]): ReturnType<Database["run"]> {
     this.#may();
     if (sql === "COMMIT") return this.#commit();
-    if (WRITES.test(sql)) this.#disk.beforeWrite();
+    if (WRITES.test(sql)) this.#disk.beforeWrite(this.#life);
     return this.#real.run(this.#disk.statement(sql), ...values);
   }
 
   get<Row>(sql: string, ...values: Parameters<Database["run"]>[1][]): Row | undefined {
     this.#may();
-    if (WRITES.test(sql)) this.#disk.beforeWrite();
+    if (WRITES.test(sql)) this.#disk.beforeWrite(this.#life);
     return this.#real.get<Row>(this.#disk.statement(sql), ...values);
   }
 
@@ -285,10 +292,10 @@ class SimulatedDatabase implements Database {
   }
 
   #commit(): ReturnType<Database["run"]> {
-    this.#disk.beforeWrite();
+    this.#disk.beforeWrite(this.#life);
     const moment = this.#disk.powerIn();
     if (moment !== "before") this.#real.run("COMMIT");
-    if (moment === undefined && this.#disk.syncFails()) throw faultOf("io");
+    if (moment === undefined && this.#disk.syncFails(this.#life)) throw faultOf("io");
     if (moment !== "before" && moment !== "within") this.#disk.committed(this.#path, this.#real);
     if (moment !== undefined) {
       this.#disk.power?.cut();

@@ -28,16 +28,22 @@ export interface HomeParts {
   readonly life: Life;
   readonly disk: Disk;
   readonly customer: Customer;
-  /** Milliseconds between calls; "follow": it stays on the line. */
-  readonly every: number | "follow";
   readonly messageSize: number;
-  /** A line to the relay's ODMR door. */
-  readonly dial: (life: Life) => Promise<Connection>;
+  /** The first takes along what leaves the house. With more than one, what comes by both is removed. */
+  readonly providers: readonly Provider[];
   /** The mailbox at home takes a message. */
   readonly mailbox: (message: Kept) => void;
-  /** Of tries, those that the mailbox answers 4xx. */
-  readonly moody: number;
+  /** Whether the mailbox answers 4xx now. */
+  readonly moody: () => boolean;
   readonly alter?: Alter | undefined;
+}
+
+export interface Provider {
+  readonly account: string;
+  /** Milliseconds between calls; "follow": it stays on the line. */
+  readonly every: number | "follow";
+  /** A line to the relay's ODMR door. */
+  readonly dial: (life: Life) => Promise<Connection>;
 }
 
 export interface RunningHome extends Program {
@@ -51,15 +57,16 @@ export interface RunningHome extends Program {
 }
 
 export async function startHome(parts: HomeParts): Promise<RunningHome> {
-  const { life, disk, customer, every, alter = (spool) => spool } = parts;
+  const { life, disk, providers, alter = (spool) => spool } = parts;
   const own = await spoolOf(disk, life, "pull");
   const spool = alter(own);
   const { arrivals, unhear } = arrivalsOf(spool);
   const stop = new AbortController();
-  const house = houseOf(parts, spool, stop.signal);
+  const house = houseOf(parts, spool);
+  const accounts = providers.map((provider) => accountOf(parts, house, provider, stop.signal));
   const door: Relay = { ...house.desk, arrivals, stopping: stop.signal };
-  const carrying = house.porter.work(arrivals, stop.signal);
-  const watch = new Watch(house.charge(every), { clock: life, random: life.random });
+  const carrying = accounts.map(({ porter }) => porter.work(arrivals, stop.signal));
+  const watches = accounts.map(({ charge }) => new Watch(charge, { clock: life, random: life.random }));
   const sessions = new Set<Promise<void>>();
   return {
     spool,
@@ -72,53 +79,57 @@ export async function startHome(parts: HomeParts): Promise<RunningHome> {
     },
     async pull() {
       const another = await spoolOf(disk, life, "pull by hand", true);
+      const { account, caller } = life.random.one(accounts);
       try {
-        await call(house.account, [], house.caller(alter(another), stop.signal)).catch(
-          told(life, customer.name),
-        );
+        await call(account, [], caller(alter(another), stop.signal)).catch(told(life, account.name));
       } finally {
         await another.close();
       }
     },
-    ring: () => void watch.ask(),
+    ring: () => watches.forEach((watch) => void watch.ask()),
     async end() {
       stop.abort();
-      await watch.end();
-      await Promise.all([...sessions, carrying]);
+      await Promise.all(watches.map((watch) => watch.end()));
+      await Promise.all([...sessions, ...carrying]);
       unhear();
       await own.close();
     },
   };
 }
 
-function houseOf(parts: HomeParts, spool: RecordingSpool, leaving: AbortSignal) {
-  const { life, customer, messageSize, dial, mailbox, moody } = parts;
-  const { name, domains } = customer;
+type House = ReturnType<typeof houseOf>;
+
+function houseOf({ life, customer, providers }: HomeParts, spool: RecordingSpool) {
   const home: Home = {
-    accounts: [{ name, domains }],
-    outgoing: { via: name, expire: 5 * DAY, messageSize: 10_000_000 },
+    accounts: providers.map(({ account }) => ({ name: account, domains: customer.domains })),
+    outgoing: { via: customer.name, expire: 5 * DAY, messageSize: 10_000_000 },
   };
-  const book = homeBook(home);
-  const tools = { account: name, spool, clock: life, random: life.random, log: life.log };
-  const desk = {
-    hostname: `${name}.house.test`,
-    spool,
-    clock: life,
-    random: life.random,
-    log: life.log,
-    book,
-  };
+  const tools = { spool, clock: life, random: life.random, log: life.log };
+  return { tools, desk: { ...tools, hostname: `${customer.name}.house.test`, book: homeBook(home) } };
+}
+
+function accountOf(
+  parts: HomeParts,
+  { tools, desk }: House,
+  { account: name, every, dial }: Provider,
+  leaving: AbortSignal,
+) {
+  const { life, customer, messageSize, providers, mailbox, moody } = parts;
+  const { spool } = tools;
   const tells = (held: { readonly envelope: { readonly from: string } }): boolean =>
-    canTell(held.envelope.from, name, book);
-  const porter = new Porter({ ...tools, open: () => mailboxAt(life, mailbox, moody), tells });
+    canTell(held.envelope.from, name, desk.book);
+  const porter = new Porter({ ...tools, account: name, open: () => mailboxAt(life, mailbox, moody), tells });
   const account: Account = {
-    ...{ name, host: "relay.test", port: 366, tls: "none", user: name, password: `${name} secret` },
-    ...{ hostname: desk.hostname, messageSize, domains },
+    ...{ name, host: "relay.test", port: 366, tls: "none" },
+    ...{ user: customer.name, password: `${customer.name} secret` },
+    ...{ hostname: desk.hostname, messageSize, domains: customer.domains },
+    doubles: providers.length > 1 ? "remove" : "keep",
   };
+  const sends = name === customer.name;
   const caller = (by: RecordingSpool, signal: AbortSignal): Caller => ({
     dial: () => dial(life),
     ...{ spool: by, clock: life, random: life.random, pbkdf2: quick, log: life.log, leaving: signal },
-    sender: new Sender({ ...tools, spool: by, tells, lateAfter: DAY }),
+    ...(sends && { sender: new Sender({ ...tools, account: name, spool: by, tells, lateAfter: DAY }) }),
   });
   const keepHouse = async (): Promise<void> => {
     await porter.carry();
@@ -126,7 +137,7 @@ function houseOf(parts: HomeParts, spool: RecordingSpool, leaving: AbortSignal) 
     await sendNotices(desk);
     await porter.carry();
   };
-  const charge = (every: number | "follow"): Charge<void> => ({
+  const charge: Charge<void> = {
     name,
     schedule: scheduleOf(every === "follow" ? {} : { every }),
     async call() {
@@ -146,6 +157,7 @@ function houseOf(parts: HomeParts, spool: RecordingSpool, leaving: AbortSignal) 
           const type = await follow(account, [[]], caller(spool, line.stopping), {
             ...{ stopping: line.stopping, asked: () => line.asked() },
             brought: () => {
+              life.world.strike("follow");
               kept = kept.then(keepHouse).catch(told(life, name));
               line.round({ report: undefined });
             },
@@ -158,8 +170,8 @@ function houseOf(parts: HomeParts, spool: RecordingSpool, leaving: AbortSignal) 
         }
       },
     }),
-  });
-  return { account, caller, charge, desk, porter };
+  };
+  return { account, caller, charge, porter };
 }
 
 /** What may go wrong with a call is in the log; whatever else is thrown is a bug, and found by its name there. */
@@ -171,7 +183,7 @@ const told =
   };
 
 /** A target that takes its time, is down now and then, and takes a message twice if it is given twice. */
-function mailboxAt(life: Life, mailbox: HomeParts["mailbox"], moody: number): Delivery {
+function mailboxAt(life: Life, mailbox: HomeParts["mailbox"], moody: () => boolean): Delivery {
   const there = reply(250, "2.0.0", "there");
   const down = reply(451, "4.4.1", "down");
   return {
@@ -181,7 +193,7 @@ function mailboxAt(life: Life, mailbox: HomeParts["mailbox"], moody: number): De
       const { from, recipients } = parcel.envelope;
       const to = recipients.map(({ address }) => address);
       return life.do(life.random.wait(3, 300), () => {
-        const takes = !life.random.happens(moody);
+        const takes = !moody();
         if (takes) mailbox({ from, to, content: new Uint8Array(Buffer.concat(pieces)) });
         return to.map((address) => ({
           to: address,

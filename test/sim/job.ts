@@ -1,10 +1,11 @@
-/** The simulation as a job of the torture: a round is a life, by its seed. */
+/** The simulation as jobs of the torture: a round is a life, by its seed; or a program broken by order, and the lives that find it. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { again, type Counts, count, type Job } from "../torture/job.ts";
-import { type MutantName, mutants } from "./mutants.ts";
+import { again, count, type Job, type Rows } from "../torture/job.ts";
+import { type Mutant, type MutantName, mutants } from "./mutants.ts";
 import { type Outcome, run } from "./run.ts";
+import { type Fault, faults } from "./world.ts";
 
 /** Where disks are memory, if the system has such a place. */
 export const quickFolder = (): string => (existsSync("/dev/shm") ? "/dev/shm" : tmpdir());
@@ -12,32 +13,85 @@ export const quickFolder = (): string => (existsSync("/dev/shm") ? "/dev/shm" : 
 /** How a run is told of, with the command that repeats it. */
 export function story({ seed, problems, trace }: Outcome, mutant?: string): string {
   const how = ` --trace${mutant === undefined ? "" : ` --mutant ${mutant}`}`;
-  return [`seed ${seed}: ${problems.join("\n  ")}`, `  ${again("sim", seed, how)}`, ...trace].join("\n");
+  const found = problems.map(({ type, what }) => `  ${type}: ${what}`);
+  return [`seed ${seed}:`, ...found, `  ${again("sim", seed, how)}`, ...trace].join("\n");
+}
+
+async function inQuickFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(quickFolder(), "odmr-sim-"));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export const sim: Job = {
   what: "the relay and its customers in one process, over broken lines and disks",
   rounds: 1_000,
-  async run({ seed, more, mutant, trace }) {
-    const folder = mkdtempSync(join(quickFolder(), "odmr-sim-"));
-    const counts: Counts = {};
-    let rounds = 0;
-    let failed = 0;
-    try {
+  run: ({ seed, more, mutant, trace, say }) =>
+    inQuickFolder(async (folder) => {
+      const rows: Rows = {};
+      const byFault: Rows = {};
+      let rounds = 0;
+      let failed = 0;
       for (; more(rounds); rounds++) {
         const by = mutant === undefined ? undefined : mutants[mutant as MutantName];
         const outcome = await run({ seed: seed + rounds, folder, mutant: by, trace: trace === true });
-        if (trace) console.log([...outcome.trace, `trace ${outcome.hash}`].join("\n"));
-        count(counts, "lives of trouble", outcome.ends);
-        const { happenings, crashes } = outcome;
-        count(counts, "lives of trouble", { happenings, "ends of programs": crashes });
-        if (outcome.problems.length === 0) continue;
+        if (trace) say([...outcome.trace, `trace ${outcome.hash}`].join("\n"));
+        const { counts, struck, problems } = outcome;
+        count(rows, "simulated lives, all", { happened: 1, rounds: 1, ...counts });
+        // A life has several troubles, and is in the row of each.
+        for (const [fault, happened] of Object.entries(struck))
+          count(byFault, fault, { happened, rounds: 1, ...counts });
+        if (problems.length === 0) continue;
         failed++;
-        console.log(story({ ...outcome, trace: [] }, mutant));
+        say(story({ ...outcome, trace: [] }, mutant));
       }
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-    return { rounds, failed, counts };
-  },
+      for (const fault of Object.keys(faults) as Fault[])
+        if (byFault[fault] !== undefined) rows[`… with ${faults[fault]}`] = byFault[fault];
+      return { rounds, failed, rows };
+    }),
+};
+
+/** A mutant that so many seeds do not find is not found. */
+export const ENOUGH = 60;
+
+/**
+ * @returns how many lives it took; undefined: none of so many found it
+ * @throws if the whole program does not come through the life that the broken one is found in: then it was not found, but the life
+ */
+export async function livesToFind(mutant: Mutant, from: number, folder: string): Promise<number | undefined> {
+  for (let lives = 1; lives <= ENOUGH; lives++) {
+    const seed = from + lives - 1;
+    if ((await run({ seed, folder, mutant })).problems.length === 0) continue;
+    const whole = await run({ seed, folder, mutant: { without: "nothing", stress: mutant.stress } });
+    if (whole.problems.length > 0) throw new Error(`the program is whole, and still ${story(whole)}`);
+    return lives;
+  }
+  return undefined;
+}
+
+export const broken: Job = {
+  what: "programs that lack one of what keeps the promise, until the simulation finds them out",
+  rounds: Object.keys(mutants).length,
+  run: ({ seed, more, say }) =>
+    inQuickFolder(async (folder) => {
+      const rows: Rows = {};
+      const all = Object.entries(mutants);
+      let rounds = 0;
+      let failed = 0;
+      for (; rounds < all.length && more(rounds); rounds++) {
+        const [name, mutant] = all[rounds]!;
+        const lives = await livesToFind(mutant, seed, folder);
+        count(rows, `broken by order: without ${mutant.without}`, {
+          rounds: lives ?? ENOUGH,
+          found: lives === undefined ? 0 : 1,
+        });
+        if (lives !== undefined) continue;
+        failed++;
+        say(`${ENOUGH} lives did not find the mutant ${name}`);
+      }
+      return { rounds, failed, rows };
+    }),
 };

@@ -17,15 +17,19 @@ interface Keeper {
   readonly service: "intake" | "reversed";
   readonly life: Life;
   readonly keep: (message: Kept) => void;
-  /** Now and then it cannot, and says 4xx. */
-  readonly moody: number;
+  /** Whether it cannot now, and says 4xx. */
+  readonly moody: () => boolean;
+  /** It is of the old kind: DATA, a command at a time. */
+  readonly plain?: boolean | undefined;
 }
 
 const fine = reply(250, "2.0.0", "fine");
 const later = reply(451, "4.3.0", "not now");
 
 /** Serves a line to its end, keeping whatever comes. */
-export async function keepAll({ service, life, keep, moody }: Keeper, connection: Connection): Promise<void> {
+export async function keepAll(keeper: Keeper, line: Connection): Promise<void> {
+  const { service, life, keep, moody, plain } = keeper;
+  const connection = plain ? withoutExtensions(line) : line;
   const session = serverSession({
     ...{ service, hostname: "stranger.test", secure: false, startTls: false, requireTls: false },
     ...{ mechanisms: [], sizeLimit: 10_000_000, recipientLimit: 100, bareLineEnds: "refuse" },
@@ -40,9 +44,9 @@ export async function keepAll({ service, life, keep, moody }: Keeper, connection
       case "mail":
         from = event.from;
         to = [];
-        return session.reply(life.random.happens(moody) ? later : fine);
+        return session.reply(moody() ? later : fine);
       case "rcpt":
-        if (life.random.happens(moody)) return session.reply(later);
+        if (moody()) return session.reply(later);
         to.push(event.to);
         return session.reply(fine);
       case "body":
@@ -53,7 +57,7 @@ export async function keepAll({ service, life, keep, moody }: Keeper, connection
       case "complete": {
         const { token } = event;
         const message = { from, to, content: new Uint8Array(Buffer.concat(pieces)) };
-        const takes = !life.random.happens(moody);
+        const takes = !moody();
         void life.do(life.random.wait(5, 500), () => {
           if (takes) keep(message);
           session.settle(token, [takes ? fine : later]);
@@ -75,14 +79,34 @@ export async function keepAll({ service, life, keep, moody }: Keeper, connection
   await connection.close();
 }
 
-/** One call of a foreign ODMR program. */
+/** What EHLO is answered has neither PIPELINING nor CHUNKING in it. */
+function withoutExtensions(line: Connection): Connection {
+  const plain = (bytes: Uint8Array): Uint8Array =>
+    Buffer.from(
+      Buffer.from(bytes)
+        .toString("latin1")
+        .replace(/^250-(?:PIPELINING|CHUNKING)\r\n/gm, ""),
+      "latin1",
+    );
+  return new Proxy(line, {
+    get(target, name) {
+      if (name === "write" || name === "writeThrough")
+        return (bytes: Uint8Array, within: number) => target[name](plain(bytes), within);
+      const own = target[name as keyof Connection] as unknown;
+      return typeof own === "function" ? own.bind(target) : own;
+    },
+  });
+}
+
+/** One call of a foreign ODMR program: for its mail on this line (ATRN), or on one that is made to its host (ETRN). */
 export async function strangersCall(
   login: Login,
   connect: () => Promise<Connection>,
-  keeper: Omit<Keeper, "service">,
+  { by, ...keeper }: Omit<Keeper, "service"> & { readonly by: "ATRN" | "ETRN" },
 ): Promise<void> {
   const talk = await logIn(login, { connect, random: keeper.life.random, pbkdf2: quick });
-  await talk.ask({ verb: "ATRN", domains: [] });
+  if (by === "ATRN") await talk.ask({ verb: "ATRN", domains: [] });
+  else await talk.ask({ verb: "ETRN", node: `#${login.user}` });
   if (talk.turned) await keepAll({ ...keeper, service: "reversed" }, talk.connection);
   else await talk.close();
 }

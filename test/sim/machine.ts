@@ -4,7 +4,7 @@ import { ConnectionError } from "../../src/net/connection.ts";
 import type { Store } from "../../src/spool/store.ts";
 import type { Disk, Moment } from "./disk.ts";
 import { Line, type LineFacts } from "./wire.ts";
-import { Life, type World } from "./world.ts";
+import { type Fault, Life, type World } from "./world.ts";
 
 /** What runs on a machine. */
 export interface Program {
@@ -21,7 +21,6 @@ export class Machine<P extends Program> {
   /** Undefined: it is down, or only just starting. */
   program: P | undefined;
   life: Life | undefined;
-  crashes = 0;
   readonly #world: World;
   readonly #start: (life: Life) => Promise<P>;
   #lines: Line[] = [];
@@ -54,8 +53,9 @@ export class Machine<P extends Program> {
   }
 
   /** The power goes, and comes back after so many milliseconds. */
-  crash(down: number): void {
+  crash(down: number, fault: Fault = "crash"): void {
     if (this.life === undefined || this.life.dead) return;
+    this.#world.strike(fault);
     this.life.killed = true;
     this.#die();
     this.#world.after(0, () => this.disk.cutPower());
@@ -64,7 +64,20 @@ export class Machine<P extends Program> {
 
   /** The power goes in the middle of the commit after so many. */
   crashInCommit(commits: number, moment: Moment, down: number): void {
-    this.disk.power = { commits, moment, cut: () => this.crash(down) };
+    this.disk.power = { commits, moment, cut: () => this.crash(down, "commit") };
+  }
+
+  /** The power goes at whatever the program waits for after so many such steps. */
+  crashAtStep(steps: number, moment: "before" | "after", down: number): void {
+    if (this.life !== undefined) this.life.fate = { steps, moment, die: () => this.crash(down, "step") };
+  }
+
+  /** Nothing more happens to it; a disk that is dead is found, and the machine starts anew. */
+  getWell(): void {
+    this.disk.illness = undefined;
+    this.disk.power = undefined;
+    if (this.life !== undefined) this.life.fate = undefined;
+    if (this.disk.gone) this.crash(500);
   }
 
   /** Ends in good order; one that hangs is killed. */
@@ -72,6 +85,7 @@ export class Machine<P extends Program> {
     const { life, program } = this;
     if (life === undefined || life.dead) return;
     this.disk.power = undefined;
+    life.fate = undefined;
     let ended = false;
     if (program !== undefined) {
       const end = program.end().then(
@@ -110,7 +124,6 @@ export class Machine<P extends Program> {
   #die(): void {
     if (this.life === undefined) return;
     this.#world.note(`${this.life.name} dies`);
-    this.crashes++;
     this.life.dead = true;
     this.life = undefined;
     this.program = undefined;

@@ -18,6 +18,8 @@ export interface Mutant {
 }
 
 const powerCuts: Partial<Plan> = { calm: false, crashes: { relay: 4, house: 4 }, letters: 24 };
+/** Where the answers to messages travel. */
+const brokenLines: Partial<Plan> = { calm: false, cuts: 0.6, cutBehind: [2.6, 3.6], letters: 24 };
 
 export const mutants = {
   "database-sync": {
@@ -37,12 +39,12 @@ export const mutants = {
   },
   ledger: {
     without: "the house's memory of what it had (XODMRID)",
-    stress: { calm: false, cuts: 0.6, letters: 24 },
+    stress: brokenLines,
     house: forgetful,
   },
   "relay-ledger": {
     without: "the relay's memory of what the house sent it",
-    stress: { calm: false, cuts: 0.6, letters: 24, fromHome: 1 },
+    stress: { ...brokenLines, fromHome: 1 },
     relay: forgetful,
   },
   lease: {
@@ -66,6 +68,21 @@ export const mutants = {
     without: "the house's wait for its commit: 250 is said before it",
     stress: { ...powerCuts, illnesses: 3 },
     house: (spool) => altered(spool, { begin: rash(spool) }),
+  },
+  "settle-first-at-home": {
+    without: "the house's wait for its target's 250",
+    stress: powerCuts,
+    house: (spool) => altered(spool, { claim: hasty(spool) }),
+  },
+  doubles: {
+    without: "the removal of what came by the other relay already",
+    stress: { calm: true, letters: 24, backup: 1, fromHome: 0 },
+    house: (spool) => altered(spool, { begin: ({ doubles: _, ...acceptance }) => spool.begin(acceptance) }),
+  },
+  debt: {
+    without: "the notice to the sender of what was given up",
+    stress: { letters: 24, operators: 12 },
+    relay: (spool) => altered(spool, { owed: async () => [] }),
   },
 } as const satisfies Record<string, Mutant>;
 

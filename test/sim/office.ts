@@ -23,10 +23,12 @@ export const DAY = 86_400_000;
 export interface OfficeParts {
   readonly life: Life;
   readonly disk: Disk;
+  readonly hostname: string;
   readonly customers: readonly Customer[];
   readonly expire: number;
-  /** A line to the smarthost in the world. */
+  /** A line to the smarthost in the world, and one to the host of the customer who says ETRN. */
   readonly smarthost: (life: Life) => Promise<Connection>;
+  readonly reach: (life: Life) => Promise<Connection>;
   readonly alter?: Alter | undefined;
 }
 
@@ -53,14 +55,15 @@ export async function spoolOf(disk: Disk, life: Life, actor: string, asIs = fals
 }
 
 export async function startOffice(parts: OfficeParts): Promise<RunningOffice> {
-  const { life, disk, customers, expire, smarthost, alter = (spool) => spool } = parts;
+  const { life, disk, hostname, customers, expire, smarthost, reach, alter = (spool) => spool } = parts;
   const own = await spoolOf(disk, life, "serve");
   const spool = alter(own);
   const doors = new Map<number, ListenOptions>();
-  const login = { host: "world.test", port: 25, tls: "none", hostname: "relay.test" } as const;
+  const login = { host: "world.test", port: 25, tls: "none", hostname } as const;
   const office = await openOffice(
     {
-      ...{ hostname: "relay.test", spool, clock: life, random: life.random, log: life.log },
+      ...{ hostname, spool, clock: life, random: life.random, log: life.log },
+      reach: () => reach(life),
       book: {
         customers: new Customers(customers),
         credentials: new Credentials(

@@ -23,6 +23,13 @@ export interface Plan {
   readonly houses: readonly HousePlan[];
   /** A customer whose program forgets. */
   readonly stranger: Customer | undefined;
+  /** How it asks for its mail, and whether its server is of the old kind: DATA, a command at a time. */
+  readonly strangerBy: "ATRN" | "ETRN";
+  readonly strangerIsPlain: boolean;
+  /** There is a second relay (MX 20), and of letters, so many come by both. */
+  readonly backup: number;
+  /** Milliseconds of the night before peace: leases end, and files that nobody names are a day old, some nights. */
+  readonly night: number;
   readonly calls: { readonly byStranger: number; readonly byHand: number };
   readonly crashes: { readonly relay: number; readonly house: number };
   readonly restarts: number;
@@ -35,7 +42,11 @@ export interface Plan {
   /** Usual milliseconds on a line, and how often one of its two ways is cut. */
   readonly delay: number;
   readonly cuts: number;
+  /** Behind so many octets, as powers of ten: each size is as likely, from the first octet to behind the largest message. */
+  readonly cutBehind: readonly [least: number, most: number];
 }
+
+const NIGHT = 150_000;
 
 const DOMAINS: Readonly<Record<string, readonly string[]>> = {
   home: ["example.org", "example.com"],
@@ -58,13 +69,19 @@ export function planFor(chance: Chance): Plan {
     every: chance.happens(0.3) ? "follow" : chance.between(4_000, 15_000),
     messageSize: chance.happens(0.15) ? 150_000 : 10_000_000,
   });
+  const backup = chance.happens(0.2) ? 0.5 : 0;
+  const etrn = { host: "mail.shed.test", port: 25, tls: "none" } as const;
   return {
-    ...{ calm, storm },
+    ...{ calm, storm, backup },
+    // Doubles are known for a day.
+    night: backup > 0 ? NIGHT : chance.one([NIGHT, NIGHT, 1.1 * DAY]),
     letters: chance.between(4, 24),
     large: chance.one([0, 0.2, 0.5]),
     fromHome: chance.one([0, 0.3, 0.6]),
     houses: ["home", ...(chance.happens(0.3) ? ["office"] : [])].map(house),
-    stranger: chance.happens(0.5) ? customer("shed") : undefined,
+    stranger: chance.happens(0.5) ? { ...customer("shed"), etrn } : undefined,
+    strangerBy: chance.happens(0.3) ? "ETRN" : "ATRN",
+    strangerIsPlain: chance.happens(0.3),
     calls: { byStranger: chance.between(1, 6), byHand: chance.happens(0.5) ? chance.between(1, 3) : 0 },
     crashes: { relay: often(3), house: often(3) },
     restarts: chance.happens(0.3) ? 1 : 0,
@@ -74,12 +91,13 @@ export function planFor(chance: Chance): Plan {
     expire: chance.happens(0.15) ? chance.between(10_000, 40_000) : 5 * DAY,
     delay: chance.one([0.3, 5, 40]),
     cuts: calm ? 0 : chance.one([0, 0, 0.1, 0.4]),
+    cutBehind: [0, 5.7],
   };
 }
 
-/** A line of this plan, as chance will have it; short cuts are as likely as long ones. */
-export function lineOf({ delay, cuts }: Plan, chance: Chance): LineFacts {
+/** A line of this plan, as chance will have it. */
+export function lineOf({ delay, cuts, cutBehind: [least, most] }: Plan, chance: Chance): LineFacts {
   const end = (): number | undefined =>
-    chance.happens(cuts) ? Math.floor(10 ** (1 + chance.fraction() * 3.5)) : undefined;
+    chance.happens(cuts) ? Math.floor(10 ** (least + chance.fraction() * (most - least))) : undefined;
   return { delay, cut: [end(), end()] };
 }

@@ -10,9 +10,8 @@ export interface Letter {
   readonly from: string;
   readonly to: readonly string[];
   readonly body: Uint8Array;
-  /** The station that it was handed to. */
-  readonly at: string;
-  readonly fates: Map<string, Fate>;
+  /** By the stations that it was handed to: two relays may have been given the same. */
+  readonly fates: Map<string, Map<string, Fate>>;
 }
 
 /** A message that came out: at a stranger's, in the world, or in a mailbox at home. */
@@ -21,6 +20,8 @@ export interface Arrival {
   readonly from: string;
   readonly to: readonly string[];
   readonly content: Uint8Array;
+  /** The station that brought it. */
+  readonly by: string;
   /** The line that brought it, and the life of its sender: a copy is excused if either broke. */
   readonly line?: Line | undefined;
   readonly sender?: Life | undefined;
@@ -41,14 +42,18 @@ export class Register {
     this.#large = large;
   }
 
-  letter(at: string, domain: string, to: readonly string[]): Letter {
+  /** Whether anybody ever handed this in; notices come from nobody. */
+  sent(from: string, to: string): boolean {
+    return from === "" || this.letters.get(from)?.to.includes(to) === true;
+  }
+
+  letter(domain: string, to: readonly string[]): Letter {
     const n = this.#next++;
     const letter: Letter = {
       from: `n${n}@${domain}`,
       to,
       body: new TextEncoder().encode(bodyOf(n, this.#chance, this.#large)),
-      at,
-      fates: new Map(to.map((address) => [address, "refused"])),
+      fates: new Map(),
     };
     this.letters.set(letter.from, letter);
     return letter;
@@ -59,7 +64,7 @@ function bodyOf(n: number, chance: Chance, large: number): string {
   const lines = [".", "..dots", `${n} ${"x".repeat(chance.between(0, 200))}`, "", "text"];
   const long = chance.happens(large);
   const count = long ? chance.between(150, 350) : chance.between(0, 12);
-  let text = `Subject: ${n}\r\n\r\n`;
+  let text = `Subject: ${n}\r\nMessage-ID: <${n}@sender.test>\r\n\r\n`;
   for (let i = 0; i < count; i++) text += `${long ? "y".repeat(900) : chance.one(lines)}\r\n`;
   return text;
 }

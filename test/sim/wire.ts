@@ -23,12 +23,21 @@ export class Line {
 
   constructor(world: World, facts: LineFacts, caller: Life, called: Life) {
     const chance = world.chance.fork();
+    const onCut = (): void => {
+      world.strike("cut");
+      this.break("the line was cut");
+    };
     const lane = (life: Life, cut: number | undefined) =>
-      new Lane({ world, chance, life, delay: facts.delay, cut, onCut: () => this.break("the line was cut") });
+      new Lane({ world, chance, life, delay: facts.delay, cut, onCut });
     const there = lane(called, facts.cut[0]);
     const back = lane(caller, facts.cut[1]);
     this.caller = new End(this, caller, there, back);
     this.called = new End(this, called, back, there);
+  }
+
+  /** Both ends are there still. */
+  get open(): boolean {
+    return !(this.broken || this.caller.closed || this.called.closed);
   }
 
   /** Both ends find out: what had arrived can be read still. */

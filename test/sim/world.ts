@@ -8,6 +8,26 @@ import { seeded } from "../spool/support.ts";
 
 export const START: Instant = Date.UTC(2026, 0, 2, 3, 4, 5);
 
+export const faults = {
+  cut: "a line cut at some octet",
+  late: "octets, timers or a disk that come late, and in another order",
+  crash: "power off at some moment",
+  step: "power off at a step of the program",
+  commit: "power off before, within or after a commit",
+  restart: "a program told to end, and started again",
+  diskError: "a write, read or sync that fails (EIO)",
+  diskFull: "a write that finds the disk full (ENOSPC)",
+  syncError: "a sync of the database's log that fails, and the disk is dead",
+  turns: "a turn begun while another of the customer's was under way",
+  follow: "a round on the line (XODMRWAIT)",
+  etrn: "a delivery that ETRN began",
+  later: "a target or a foreign host that says 4xx",
+  operator: "an operator's act between (hold, release, retry, remove, bounce)",
+  twice: "a letter given to both relays",
+} as const;
+
+export type Fault = keyof typeof faults;
+
 interface Happening {
   readonly at: number;
   /** Chance decides between those of one moment. */
@@ -28,10 +48,12 @@ export class World {
   #happenings: Happening[] = [];
   /** Happenings so far. */
   count = 0;
+  /** How often which fault struck. */
+  readonly struck: Partial<Record<Fault, number>> = {};
 
   /** @param keep the trace is kept, not only its hash */
   constructor(seed: number, keep = false) {
-    this.chance = new Chance(seeded(seed));
+    this.chance = new Chance(seeded(seed), () => this.strike("late"));
     this.#keep = keep;
     this.outside = new Life(this, "outside");
   }
@@ -59,6 +81,11 @@ export class World {
     const line = `${this.#time.toFixed(3)} ${text}`;
     this.#hash.update(`${line}\n`);
     if (this.#keep) this.trace.push(line);
+  }
+
+  /** A fault was not only planned: it happened. */
+  strike(fault: Fault): void {
+    this.struck[fault] = (this.struck[fault] ?? 0) + 1;
   }
 
   /** A word for all that was noted: the same seed, the same word. */
@@ -109,8 +136,11 @@ async function settled(): Promise<void> {
 /** Chance with the words of a die. */
 export class Chance implements Random {
   readonly #random: Random;
-  constructor(random: Random) {
+  readonly #late: () => void;
+  /** @param late told of each wait that is long */
+  constructor(random: Random, late: () => void = () => {}) {
     this.#random = random;
+    this.#late = late;
   }
 
   fraction(): number {
@@ -136,12 +166,14 @@ export class Chance implements Random {
 
   /** Mostly short, sometimes long, at most so much: how networks and disks are. */
   wait(usual: number, most: number): number {
-    return this.happens(0.05) ? this.fraction() * most : this.fraction() * usual;
+    const late = this.happens(0.05);
+    if (late) this.#late();
+    return late ? this.fraction() * most : this.fraction() * usual;
   }
 
   /** Another chance, of its own. */
   fork(): Chance {
-    return new Chance(seeded(Math.floor(this.fraction() * 2 ** 32)));
+    return new Chance(seeded(Math.floor(this.fraction() * 2 ** 32)), this.#late);
   }
 }
 
@@ -153,6 +185,8 @@ export class Life implements Clock {
   dead = false;
   /** It did not end in good order. */
   killed = false;
+  /** Dies at the step after so many: before what it does there is done, or when it is and nobody has heard of it. */
+  fate: { steps: number; readonly moment: "before" | "after"; readonly die: () => void } | undefined;
 
   constructor(world: World, name: string) {
     this.world = world;
@@ -181,15 +215,22 @@ export class Life implements Clock {
   do<T>(ms: number, act: () => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.world.after(ms, async () => {
-        if (this.dead) return;
+        if (this.dead || this.#diesHere("before")) return;
         try {
           const done = await act();
-          if (!this.dead) resolve(done);
+          if (!this.dead && !this.#diesHere("after")) resolve(done);
         } catch (error) {
           if (!this.dead) reject(error);
         }
       });
     });
+  }
+
+  /** @returns whether it is dead now */
+  #diesHere(moment: "before" | "after"): boolean {
+    if (this.fate?.moment !== moment || --this.fate.steps > 0) return false;
+    this.fate.die();
+    return this.dead;
   }
 
   readonly log: Log = {

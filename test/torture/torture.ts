@@ -1,21 +1,23 @@
-/** `npm run torture -- [JOB] [OPTION…]`: tries to make the program lose mail, for as long as you like. --help says more. */
-// A job by its name, or all of them, each for its share of the time; in the end a table of what came of it.
+/** `npm run torture -- [JOB…] [OPTION…]`: tries to make the program lose mail, for as long as you like. --help says more. */
+// Jobs by their names, or all of them, each for its share of the time; in the end a table of what came of it.
 import { parseArgs } from "node:util";
 import { kill, lossy, nodes } from "../fault/jobs.ts";
 import { fuzzing } from "../fuzz/job.ts";
-import { sim } from "../sim/job.ts";
+import { broken, sim } from "../sim/job.ts";
 import { mutants } from "../sim/mutants.ts";
 import type { Job, Plan, Report } from "./job.ts";
+import { asLines, asTable, type Run } from "./table.ts";
 
-const jobs: Readonly<Record<string, Job>> = { sim, fuzz: fuzzing, kill, lossy, nodes };
+const jobs: Readonly<Record<string, Job>> = { sim, mutants: broken, fuzz: fuzzing, kill, lossy, nodes };
 
-const HELP = `npm run torture -- [JOB] [--seconds N | --rounds N] [--seed S]
+const HELP = `npm run torture -- [JOB…] [--seconds N | --rounds N] [--seed S] [--json]
 
 ${Object.entries(jobs)
   .map(([name, { what, rounds }]) => `${name.padEnd(8)}${what}; ${rounds} rounds if nothing is said`)
   .join("\n")}
 
-Without JOB all of them, each for its share of the seconds or so many rounds.
+Without JOB all of them, each for its share of the seconds or so many rounds. The table in the end is Markdown, or JSON
+Lines with --json; what is told on the way goes to stderr then. The status is 0 if nothing was wrong.
 sim also takes --mutant NAME (a program that is broken by order) and --trace (all that happens):
         ${Object.keys(mutants).join(", ")}
 
@@ -29,7 +31,8 @@ async function main(args: readonly string[]): Promise<number> {
     allowPositionals: true,
     options: {
       ...{ seconds: { type: "string" }, rounds: { type: "string" }, seed: { type: "string" } },
-      ...{ mutant: { type: "string" }, trace: { type: "boolean" }, help: { type: "boolean" } },
+      ...{ mutant: { type: "string" }, trace: { type: "boolean" } },
+      ...{ json: { type: "boolean" }, help: { type: "boolean" } },
     },
   });
   if (values.help) return said(HELP, 0);
@@ -44,41 +47,28 @@ async function main(args: readonly string[]): Promise<number> {
 
   const chosen = positionals.length > 0 ? positionals : Object.keys(jobs);
   const share = seconds === undefined ? undefined : (Number(seconds) * 1_000) / chosen.length;
-  const reports: Report[] = [];
+  const say = values.json ? console.error : console.log;
+  const runs: Run[] = [];
   for (const name of chosen) {
     const job = jobs[name]!;
     const until = performance.now() + (share ?? Number.POSITIVE_INFINITY);
     const most = Number(rounds ?? (share === undefined ? job.rounds : Number.POSITIVE_INFINITY));
     const more: Plan["more"] = (done) => done < most && performance.now() < until;
-    console.log(`${name}: from seed ${seed}`);
+    say(`${name}: from seed ${seed}`);
     const began = performance.now();
-    const report = await job.run({ seed: Number(seed), more, mutant, trace });
+    const report: Report = await job.run({ seed: Number(seed), more, mutant, trace, say });
     const took = ((performance.now() - began) / 1_000).toFixed(1);
-    console.log(`${name}: ${report.rounds} rounds in ${took} s, ${report.failed} failed`);
-    reports.push(report);
+    say(`${name}: ${report.rounds} rounds in ${took} s, ${report.failed} failed`);
+    const how = `${name} --rounds ${report.rounds} --seed ${seed}${mutant ? ` --mutant ${mutant}` : ""}`;
+    runs.push({ how, report });
   }
-  console.log(`\n${table(reports)}`);
-  return reports.every(({ failed }) => failed === 0) ? 0 : 1;
+  console.log(values.json ? asLines(runs) : `\n${asTable(runs)}`);
+  return runs.every(({ report }) => report.failed === 0) ? 0 : 1;
 }
 
 function said(text: string, status: number): number {
   (status === 0 ? console.log : console.error)(text);
   return status;
-}
-
-/** Fault, outcome, how often. */
-function table(reports: readonly Report[]): string {
-  const rows = reports.flatMap(({ counts }) =>
-    Object.entries(counts).flatMap(([fault, outcomes]) =>
-      Object.entries(outcomes)
-        .sort()
-        .map(([outcome, n]) => [fault, outcome, String(n)] as const),
-    ),
-  );
-  const [a, b, c] = [0, 1, 2].map((i) => Math.max(0, ...rows.map((row) => row[i]!.length)));
-  return rows
-    .map(([fault, outcome, n]) => `${fault.padEnd(a!)}  ${outcome.padEnd(b!)}  ${n.padStart(c!)}`)
-    .join("\n");
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
