@@ -15,7 +15,8 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 function hand(runtime: string, args: readonly string[]): Promise<number> {
   const program = fileURLToPath(new URL(import.meta.url.replace(/npx(\.[jt]s)$/, "odmr$1")));
   return new Promise((resolve) => {
-    const child = spawn(runtime, [program, ...args], { stdio: "inherit" });
+    const env = { MIMALLOC_PURGE_DELAY: "-1", ...process.env }; // as the units of systemd set it
+    const child = spawn(runtime, [program, ...args], { stdio: "inherit", env });
     for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
     child.on("error", ({ message }) => resolve(fail(message)));
     child.on("close", (status, signal) => resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)));

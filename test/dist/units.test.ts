@@ -47,6 +47,15 @@ describe("the systemd units", withPeers("systemd-analyze"), () => {
       assert.equal(said.status, 0, said.stdout.split("\n").slice(-3).join(" ") + said.stderr);
     });
 
+  it("keep memory for the mail to come, as the container does", () => {
+    const setting = /^(?:Environment=|ENV )MIMALLOC_PURGE_DELAY=-1$/m;
+    const files = [...services.map((unit) => join(folder, unit)), join(folder, "../container/Containerfile")];
+    assert.deepEqual(
+      files.filter((file) => !setting.test(readFileSync(file, "utf8"))),
+      [],
+    );
+  });
+
   it("run commands that there are, with options that there are", () => {
     const run = services.flatMap((unit) =>
       [...readFileSync(join(folder, unit), "utf8").matchAll(/^ExecStart=\/usr\/bin\/odmr (.*)$/gm)].map(

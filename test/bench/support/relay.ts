@@ -114,7 +114,8 @@ function launch(args: readonly string[], log: string): ChildProcess {
   const file = openSync(log, "w");
   // Whoever measures may be killed: it ends with it. The pid stays.
   const words = ["--pdeathsig=KILL", resolve(binary), ...args];
-  const child = spawn("setpriv", words, { stdio: ["ignore", file, file] });
+  const env = { MIMALLOC_PURGE_DELAY: "-1", ...process.env }; // as the units of systemd set it
+  const child = spawn("setpriv", words, { stdio: ["ignore", file, file], env });
   closeSync(file);
   return child;
 }
