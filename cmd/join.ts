@@ -1,40 +1,31 @@
 /** `odmr join`: takes an invitation at home, and does all that is needed until mail comes. */
 // Nothing is spent before all else is right: the token leaves last, and the same line may be given again if anything breaks.
-import { access, readFile } from "node:fs/promises";
-import { dirname, extname, join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { buildCommand } from "@stricli/core";
 import { type Invitation, InvitationError, parseInvitation } from "../src/config/invitation.ts";
-import { configPlaces, loadConfig } from "../src/config/load.ts";
+import { loadConfig } from "../src/config/load.ts";
 import { isHostname } from "../src/config/names.ts";
 import { formatTarget, type Target, TargetError } from "../src/config/target.ts";
 import { dial } from "../src/net/dial.ts";
 import { systemClock } from "../src/platform/clock.ts";
 import { systemFiles } from "../src/platform/files.ts";
-import { placeNew, replace } from "../src/platform/newfile.ts";
 import { systemRandom } from "../src/platform/random.ts";
 import { fingerprintOf } from "../src/platform/selfsigned.ts";
 import { type Inviter, introduce } from "../src/relay/introduce.ts";
 import { type LoginTools, logIn } from "../src/relay/login.ts";
 import { openSpool } from "../src/spool/open.ts";
 import { type Address, domainOf, parseAddress } from "../src/wire/address.ts";
-import { planOf, stateFolder } from "./account.ts";
-import { type Asking, asking, askTarget, found, targetIn } from "./asking.ts";
+import { planOf } from "./account.ts";
+import { type Asking, answerTo, asking, askTarget, found, targetIn } from "./asking.ts";
 import { Exit, status, UsageError } from "./exit.ts";
 import { type CommonFlags, type Context, commonFlags, helpText, switchFlag, textFlag } from "./flags.ts";
 import { hasUnit, isFound } from "./found.ts";
 import { ACCOUNT, configText, ourName } from "./joined.ts";
 import { logOf } from "./log.ts";
 import { makeOwnCertificate } from "./owncertificate.ts";
-import {
-  giveFiles,
-  isSystemPlace,
-  makeConfigFolder,
-  makeFolderOf,
-  makePlaces,
-  type Owner,
-  ownerFor,
-  workAsOwner,
-} from "./owner.ts";
+import { giveFiles, isSystemPlace, makePlaces, ownerFor, workAsOwner } from "./owner.ts";
+import { makeReady, type Places, placesFor, refuseOverwriting, writeConfig } from "./places.ts";
 import { targetProblem } from "./targets.ts";
 import { type Trial, tryOut } from "./trial.ts";
 import { keepPrivate } from "./user.ts";
@@ -64,7 +55,6 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
     try {
       const invitation = await invitationOf(flags, ask);
       const target = await targetOf(flags, ask);
-      ask.close();
       const name = flags.hostname ?? ourName("invalid");
       const problem = await targetProblem(target, {
         hostname: name,
@@ -79,6 +69,8 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
         await introductionOf(invitation, places),
         tools(invitation),
       );
+      const to = await testAddressOf(flags, ask, paired.domains);
+      ask.close();
       const joined = {
         ...{ ...paired, invitation, target, spool: places.spool },
         pinned: !(vouchedFor && (await isTrusted(invitation, name))),
@@ -93,14 +85,12 @@ export const joinCommand = buildCommand<JoinFlags, readonly string[], Context>({
         // The test message comes as all mail will: what that user may not do, is seen now.
         workAsOwner(owner);
       }
-      const trial = flags.untested
-        ? undefined
-        : await trialOf(flags, places, flags.test ?? `postmaster@${joined.domains[0]}`);
+      const trial = flags.untested ? undefined : await trialOf(flags, places, to);
       this.process.exitCode = trial?.status ?? status.ok;
       this.process.stdout.write(
         flags.json
           ? `${JSON.stringify({ name: joined.name, domains: joined.domains, config: places.config, to: formatTarget(target), ...(trial && { test: { arrived: trial.status === status.ok, outcome: trial.outcome } }) })}\n`
-          : told({ ...joined, config: places.config, trial }, flags),
+          : told({ ...joined, config: places.config, trial, to }, flags),
       );
     } finally {
       ask.close();
@@ -177,51 +167,6 @@ function refuseWords(words: readonly string[]): void {
   );
 }
 
-interface Places {
-  readonly config: string;
-  readonly certificate: string;
-  readonly key: string;
-  readonly spool: string;
-}
-
-function placesFor({ config, spool }: JoinFlags, env: NodeJS.ProcessEnv = process.env): Places {
-  const root = process.getuid?.() === 0;
-  const [, own = "", system = ""] = configPlaces(env);
-  const file = resolve(config ?? (root ? system : own));
-  const base = file.slice(0, file.length - extname(file).length);
-  const state = root && !env.XDG_STATE_HOME ? "/var/lib/odmr" : stateFolder(env);
-  return {
-    config: file,
-    certificate: `${base}.crt`,
-    key: `${base}.key`,
-    spool: resolve(spool ?? join(state, "spool.db")),
-  };
-}
-
-/** What root must have made before who works there can. */
-async function makeReady(owner: Owner, { config, spool }: Places, target: Target): Promise<void> {
-  await makeConfigFolder(dirname(config), owner);
-  await makeFolderOf(owner, dirname(spool));
-  if ("path" in target && !target.path.includes("{domain}")) await makePlaces(owner, target, [""]);
-}
-
-async function refuseOverwriting(file: string, force: boolean): Promise<void> {
-  if (force) return;
-  const there = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (there) throw occupied(file);
-}
-
-const occupied = (file: string): Exit =>
-  new Exit(status.cannotCreate, `${file} is there already; name another with --config, or say --force`);
-
-async function writeConfig(file: string, text: string, force: boolean): Promise<void> {
-  if (force) await replace(file, text, systemRandom);
-  else if (!(await placeNew(file, text, systemRandom))) throw occupied(file);
-}
-
 async function invitationOf({ file }: JoinFlags, { question }: Asking): Promise<Invitation> {
   try {
     if (file !== undefined) return parseInvitation(await readFile(file, "utf8"));
@@ -246,6 +191,19 @@ async function targetOf({ to }: JoinFlags, { question }: Asking): Promise<Target
   if (question !== undefined) return await askTarget(question);
   const [best] = await found();
   throw new UsageError(`say where mail is to go, such as --to ${best?.target}   (${best?.what})`);
+}
+
+/** Whoever was asked for the rest is asked whom a mail server here knows. */
+async function testAddressOf(
+  { test, untested, file, to }: JoinFlags,
+  { question }: Asking,
+  [domain]: readonly string[],
+): Promise<Address> {
+  const proposed = `postmaster@${domain}`;
+  if (test !== undefined) return test;
+  if (untested || question === undefined || (file !== undefined && to !== undefined))
+    return addressOf(proposed);
+  return await answerTo(question, "An address that a test message may go to", { proposed, read: addressOf });
 }
 
 function named(text: string): Target {
@@ -327,16 +285,22 @@ interface Told {
   readonly target: Target;
   readonly config: string;
   readonly trial: Trial | undefined;
+  /** Whom the test message was for. */
+  readonly to: Address;
 }
 
-function told({ name, domains, invitation, target, config, trial }: Told, flags: JoinFlags): string {
+function told({ name, domains, invitation, target, config, trial, to }: Told, flags: JoinFlags): string {
   const named = isFound(config) ? "" : ` --config ${flags.config ?? config}`;
   const serviced = isSystemPlace(config) && hasUnit("odmr-pull");
-  const to = flags.test ?? `postmaster@${domains[0]}`;
   return [
     `This host is ${name} at ${invitation.provider.host} now; mail for ${domains.join(", ")} goes to ${formatTarget(target)}`,
     `Wrote ${config}`,
     ...(trial === undefined ? [] : [`A message to ${to} ${trial.outcome}`]),
+    ...(trial?.atTarget
+      ? [
+          `Mend what takes mail there, or take an address that it knows: odmr join --force --test you@${domains[0]}, with the same line`,
+        ]
+      : []),
     `Next: ${serviced ? "systemctl enable --now odmr-pull" : `odmr pull --daemon${named}`}`,
     "",
   ].join("\n");

@@ -14,6 +14,8 @@ export interface Trial {
   readonly status: Status;
   /** What became of the message, as the end of a sentence. */
   readonly outcome: string;
+  /** It came, and its target did not take it. */
+  readonly atTarget?: boolean;
 }
 
 interface Trying {
@@ -50,7 +52,8 @@ export async function tryOut(trying: Trying): Promise<Trial> {
     const [recipient] = entry.recipients;
     if (recipient?.state === "delivered")
       return { status: status.ok, outcome: "went to the relay and came back" };
-    return later(`came back, and its target does not take it: ${recipient?.reply ?? "no reason is known"}`);
+    const why = recipient?.reply ?? "no reason is known";
+    return { ...later(`came back, and its target does not take it: ${why}`), atTarget: true };
   }
   return later(`went to the relay, and did not come back: ${report.error ?? "the relay has no mail for us"}`);
 }

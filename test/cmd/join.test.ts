@@ -11,6 +11,7 @@ import { Talk } from "../../src/net/talk.ts";
 import { systemClock } from "../../src/platform/clock.ts";
 import { freePort } from "../support/processes.ts";
 import { inWorld, portOf, programs, type World } from "../support/program.ts";
+import { atTerminal, withTerminal } from "../support/terminal.ts";
 
 /** Writes a starter configuration and puts it onto loopback: nothing else of it is changed. */
 async function initRelay(world: World, odmr = 0): Promise<string> {
@@ -218,6 +219,49 @@ Next: odmr pull --daemon --config home.yaml
         );
       }),
   );
+});
+
+describe("whoever sits at a terminal", {
+  skip: withTerminal.skip || ("Deno" in globalThis && "Bun has tried it"),
+}, () => {
+  it("is asked whom to invite; then for the line, the target and the test message's address", () =>
+    inWorld(fromSource, async (world) => {
+      const port = await freePort();
+      const relay = await initRelay(world, port);
+      const inviting = ["invite", "--config", relay, "--address", "127.0.0.1"];
+      const invited = await atTerminal(
+        inviting,
+        [
+          ["to be called here [home]: ", "\r"],
+          ["whose mail it is to get: ", "example\r"],
+          ['"example" is no domain', ""],
+          ["whose mail it is to get: ", "example.org\r"],
+        ],
+        { cwd: world.folder },
+      );
+      assert.equal(invited.status, 0, invited.screen);
+      const [line = ""] = /^odmr-join:.*$/m.exec(invited.screen) ?? [];
+      await world.serve(relay);
+      const joined = await atTerminal(
+        ["join", "--config", "home.yaml", "--spool", "home/spool.db"],
+        [
+          ["The line of odmr invite: ", `${line}\r`],
+          ["or another target", `maildir:${world.at("mail/{local}")}\r`],
+          ["may go to [postmaster@example.org]: ", "bob\r"],
+          ['"bob" is no mail address', ""],
+          ["may go to [postmaster@example.org]: ", "bob@example.org\r"],
+        ],
+        { cwd: world.folder, env: { HOME: world.folder } },
+      );
+      assert.equal(joined.status, 0, joined.screen);
+      assert.match(joined.screen, /^A message to bob@example\.org went to the relay and came back$/m);
+      assert.equal((await lettersOf(world, "bob")).length, 1);
+      const again = await atTerminal([...inviting, "home"], [["(yes or no) [no]: ", "yes\r"]], {
+        cwd: world.folder,
+      });
+      assert.equal(again.status, 0, again.screen);
+      assert.match(again.screen, /Until it is used, home is who it was/);
+    }));
 });
 
 /** The same program within this process: it is refused before it would need one of its own. */
