@@ -96,6 +96,7 @@ describe("a shared spool's address", () => {
           passwordFile: "/s",
           tls: "verify-full",
           ca: undefined,
+          pooled: false,
           bodies: undefined,
           credentials: undefined,
         },
@@ -133,6 +134,7 @@ describe("a shared spool's address", () => {
     "postgres://h:x/y": /^the host of the spool's address/,
     "postgres://h/x?bodies=s3://mail":
       /^the bodies of the spool's address: whose bucket it is, is not said; write endpoint=/,
+    "postgres://h/x?pooler=transaction&schema=y": /^a schema behind a pooler .*ALTER ROLE … SET search_path/,
     "postgres://h/x?region=eu": /^an endpoint without bodies in the spool's address .*write bodies=s3:/,
     "postgres://h/x?sslmode=prefer":
       /^the sslmode of the spool's address .*write disable, require, verify-full/,

@@ -2,7 +2,7 @@
 // Each spool gets a schema of its own. Durable it is only where a test asks for that.
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { chown, mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parsePostgres } from "../../src/spool/postgres/address.ts";
 import { type Connection, connect } from "../../src/spool/postgres/connection.ts";
@@ -41,7 +41,12 @@ export interface Postgresql {
   readonly port: number | undefined;
   /** Runs SQL as the owner. @returns what psql prints, rows as `a|b` */
   sql(text: string): Promise<string>;
-  /** Ends it as a power cut would, and starts it again. */
+  /** Its folder, with its socket; the data are in "data". */
+  readonly folder: string;
+  /** Puts files for it alone beside its data. */
+  put(files: Readonly<Record<string, string>>): Promise<void>;
+  /** Ends it as a power cut would; `crash` starts it again. */
+  die(): Promise<void>;
   crash(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -77,24 +82,43 @@ async function cluster(): Promise<string> {
   return await kept[KEPT];
 }
 
-/** @param options port of loopback beside the socket; durable: it syncs as in earnest, which a killed one need not have done */
-export async function startPostgresql(
-  options: { readonly port?: number; readonly durable?: boolean } = {},
-): Promise<Postgresql> {
+interface PostgresqlOptions {
+  /** A port of loopback beside the socket. */
+  readonly port?: number;
+  /** It syncs as in earnest, which a killed one need not have done. */
+  readonly durable?: boolean;
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  /** It follows that one. */
+  readonly standbyOf?: Postgresql;
+}
+
+export async function startPostgresql(options: PostgresqlOptions = {}): Promise<Postgresql> {
   const bin = programs ?? "";
   const folder = await mkdtemp(`${options.durable === true ? "/var" : ""}/tmp/odmr-pg-`);
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   process.once("exit", remove);
   const data = join(folder, "data");
   const as = await unprivileged(folder);
-  const copied = await run(as[0] ?? "cp", [
-    ...as.slice(1),
-    ...(as.length > 0 ? ["cp"] : []),
-    "-r",
-    await cluster(),
-    data,
-  ]);
+  const { standbyOf } = options;
+  const from =
+    standbyOf === undefined
+      ? ["cp", "-r", await cluster(), data]
+      : [
+          ...[join(bin, "pg_basebackup"), "-h", standbyOf.folder, "-p", String(standbyOf.port ?? 5432)],
+          ...["-U", "odmr", "-D", data, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"],
+        ];
+  const [copier = "", ...rest] = [...as, ...from];
+  const copied = await run(copier, rest);
   assert.equal(copied.status, 0, copied.stderr);
+  const put = async (files: Readonly<Record<string, string>>) => {
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(data, name);
+      await writeFile(file, text, { mode: 0o600 });
+      await unprivileged(file);
+    }
+  };
+  await put(options.files ?? {});
   const settings = {
     unix_socket_directories: folder,
     listen_addresses: options.port === undefined ? "" : "127.0.0.1",
@@ -106,6 +130,7 @@ export async function startPostgresql(
     autovacuum: options.durable === true ? "on" : "off",
     log_min_messages: "fatal",
     log_checkpoints: "off",
+    ...options.settings,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   // Whoever started it may be killed: it ends with it.
@@ -156,6 +181,7 @@ export async function startPostgresql(
           EXECUTE 'DELETE FROM ${schema}.' || quote_ident(name);
         END LOOP; END $$`);
     },
+    ...{ folder, put, die: () => running.kill() },
     async crash() {
       await running.kill();
       await rm(join(data, "postmaster.pid"), { force: true });
@@ -172,7 +198,7 @@ export async function startPostgresql(
 }
 
 /** PostgreSQL refuses to run as root: there it runs as the user that its package made. */
-async function unprivileged(...folders: readonly string[]): Promise<readonly string[]> {
+export async function unprivileged(...folders: readonly string[]): Promise<readonly string[]> {
   if (process.getuid?.() !== 0) return [];
   const id = async (flag: "-u" | "-g") => Number((await run("id", [flag, "postgres"])).stdout);
   const [user, group] = [await id("-u"), await id("-g")];

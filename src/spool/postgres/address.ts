@@ -15,6 +15,8 @@ export interface PostgresAddress {
   readonly tls: "disable" | "require" | "verify-full";
   /** The CA of the server's certificate, PEM; undefined: the system's. */
   readonly ca: string | undefined;
+  /** A pooler stands in between that gives each transaction another session: none is to be counted on. */
+  readonly pooled: boolean;
   /** Where large bodies go; undefined: where the spool has them, at first its own tables. */
   readonly bodies: ObjectPlace | undefined;
   /** A file with the keys to it; undefined: the environment, or ~/.aws/credentials. */
@@ -40,6 +42,7 @@ const parameters = [
   "passwordFile",
   "sslmode",
   "sslrootcert",
+  "pooler",
   "bodies",
   "endpoint",
   "region",
@@ -75,6 +78,7 @@ export function parsePostgres(spool: string): PostgresAddress {
     passwordFile: of("passwordFile"),
     tls: modeOf(of("sslmode"), hosts),
     ca: of("sslrootcert"),
+    pooled: pooledBy(of("pooler"), schema),
     bodies: placeOf(of("bodies"), { endpoint: of("endpoint"), region: of("region") }),
     credentials: of("credentials"),
   };
@@ -114,6 +118,15 @@ function modeOf(mode: string | undefined, hosts: PostgresAddress["hosts"]): Post
     modes.find((known) => known === mode) ??
     fail("the sslmode of the spool's address", `write ${modes.join(", ")}`)
   );
+}
+
+/** What a connection is given at its start, a pooler does not hand on. */
+function pooledBy(pooler: string | undefined, schema: string | undefined): boolean {
+  if (pooler === undefined) return false;
+  if (pooler !== "transaction") fail("the pooler of the spool's address", "write pooler=transaction");
+  if (schema !== undefined)
+    fail("a schema behind a pooler", "take it out, and write ALTER ROLE … SET search_path in the database");
+  return true;
 }
 
 function placeOf(

@@ -12,7 +12,7 @@ export interface Connection {
   all<Row extends object>(sql: string, values?: readonly Value[]): Promise<readonly Row[]>;
   /** Several statements without values. @throws PostgresFault */
   exec(sql: string): Promise<void>;
-  /** Tells of what others notify on a channel. */
+  /** Tells of what others notify on a channel; of nothing, where there is no session of its own. */
   listen(channel: string, tell: (payload: string) => void): Promise<void>;
   readonly gone: boolean;
   /** Ends it at once, whatever is under way. */
@@ -39,8 +39,11 @@ const CONNECT = 5;
 /** A transaction whose program stands still is undone after so many milliseconds: others may wait for what it holds. */
 const STILL = 15_000;
 
-/** @throws PostgresFault */
-export async function connect(address: PostgresAddress, name: string): Promise<Connection> {
+/**
+ * @param hurry "none": its commits do not wait for the disk, where nobody else may come to have its session
+ * @throws PostgresFault
+ */
+export async function connect(address: PostgresAddress, name: string, hurry?: "none"): Promise<Connection> {
   const { default: postgres } = await import("postgres");
   const user = address.user ?? process.env.PGUSER ?? userInfo().username;
   const [password, ssl] = [await passwordOf(address, user), await sslOf(address)];
@@ -57,7 +60,7 @@ export async function connect(address: PostgresAddress, name: string): Promise<C
     tellEnd(new PostgresFault("lost", "the database: the connection was lost"));
     pool.end({ timeout: 0 }).catch(() => {});
   };
-  const { hosts } = address;
+  const { hosts, schema, pooled } = address;
   const unix = hosts[0]?.host.startsWith("/") ? `${hosts[0].host}/.s.PGSQL.${hosts[0].port}` : undefined;
   const pool = postgres({
     host: unix === undefined ? hosts.map(({ host }) => host) : "localhost",
@@ -67,11 +70,12 @@ export async function connect(address: PostgresAddress, name: string): Promise<C
     ...{ user, ssl, types, max: 1, fetch_types: false, idle_timeout: 0, max_lifetime: null },
     ...{ connect_timeout: CONNECT, keep_alive: 10, max_pipeline: 10_000 },
     ...(password !== undefined && { password }),
-    ...(hosts.length > 1 && { target_session_attrs: "read-write" }),
+    ...(hosts.length > 1 && { target_session_attrs: "primary" }),
     connection: {
       application_name: `odmr ${name}`,
-      idle_in_transaction_session_timeout: STILL,
-      ...(address.schema !== undefined && { search_path: address.schema }),
+      ...(!pooled && { idle_in_transaction_session_timeout: STILL }),
+      ...(!pooled && hurry === "none" && { synchronous_commit: "off" }),
+      ...(schema !== undefined && { search_path: schema }),
     },
     onnotice: () => {},
     onclose: end,
@@ -87,13 +91,14 @@ export async function connect(address: PostgresAddress, name: string): Promise<C
     };
     return {
       all: async <Row extends object>(sql: string, values: readonly Value[] = []) => {
-        const found = await ask(async () => await pool.unsafe(sql, [...values], { prepare: true }));
+        const found = await ask(async () => await pool.unsafe(sql, [...values], { prepare: !pooled }));
         return Array.from(found) as unknown as readonly Row[];
       },
       exec: async (sql) => {
         await ask(async () => await pool.unsafe(sql));
       },
       listen: async (channel, tell) => {
+        if (pooled) return;
         heard.set(channel, tell);
         await ask(async () => await pool.unsafe(`LISTEN "${channel}"`));
       },
@@ -104,8 +109,23 @@ export async function connect(address: PostgresAddress, name: string): Promise<C
     };
   } catch (error) {
     end();
-    throw faultOf(error);
+    throw advised(faultOf(error));
   }
+}
+
+/** What waiting does not mend, and what does. */
+const advice: readonly (readonly [said: RegExp, mend: string])[] = [
+  [/startup parameter/, "a pooler is in between: write pooler=transaction into the spool's address"],
+  [
+    /certificate|altname/i,
+    "name the CA of its certificate with sslrootcert=ca.crt, and its host as it has it",
+  ],
+];
+
+function advised(fault: PostgresFault): PostgresFault {
+  const [, mend] = advice.find(([said]) => said.test(fault.message)) ?? [];
+  if (mend === undefined) return fault;
+  return new PostgresFault("denied", `${fault.message}; ${mend}`, { cause: fault });
 }
 
 async function sslOf({ tls, ca }: PostgresAddress) {

@@ -63,7 +63,8 @@ export async function openPostgres(options: PostgresSpoolOptions): Promise<Embed
         ...{ line, lanes, clock: lineClock, node: id, newId, standing: () => node.standing },
         committed: () => herald.tell(),
       });
-    const writingPieces = new Redial(() => dial().then(unhurried));
+    // A piece is durable with the commit that names its body.
+    const writingPieces = new Redial(() => connect(address, actor, "none"));
     const bodies = new Shelves({
       pieces: new Pieces({ writing: writingPieces, reading: new Redial(dial), clock: lineClock }),
       ...{ id: meta.id, credentials: address.credentials, clock: lineClock },
@@ -111,10 +112,4 @@ function addressOf(spool: string): PostgresAddress {
   } catch (cause) {
     throw new SpoolError("request", cause instanceof Error ? cause.message : String(cause), { cause });
   }
-}
-
-/** A piece is durable with the commit that names its body. */
-async function unhurried(connection: Connection): Promise<Connection> {
-  await connection.exec("SET synchronous_commit = off");
-  return connection;
 }
