@@ -35,11 +35,12 @@ export async function startDelivery(relay: Relay, user: string, node: string): P
   const customer = relay.book.customers.named(user);
   if (customer?.etrn === undefined) return { reply: answers.notYours };
   const domains = domainsOf(customer, node);
-  if (typeof domains === "string") return { reply: answers[domains] };
+  if (domains === "notYours" || domains === "syntax") return { reply: answers[domains] };
   const lane = laneOf(customer);
   try {
     const holder = `etrn/${user}/${Math.floor(relay.random.fraction() * 1e9)}`;
-    const claim = await relay.spool.claim({ lane, domains, order: customer.order, lease: LEASE }, holder);
+    const which = domains === "all" ? {} : { domains };
+    const claim = await relay.spool.claim({ lane, ...which, order: customer.order, lease: LEASE }, holder);
     if (claim === "empty" || claim === "busy") return { reply: answers[claim] };
     const { count } = relay.spool.usage(lane);
     return {
@@ -52,14 +53,19 @@ export async function startDelivery(relay: Relay, user: string, node: string): P
   }
 }
 
-/** `example.org`: it alone; `@example.org`: those below it too; `#name`: the queue of this customer, all of it (RFC 1985 §5.1, §5.2). */
-function domainsOf({ name, domains }: Customer, node: string): readonly string[] | "notYours" | "syntax" {
+type Asked = readonly string[] | "all" | "notYours" | "syntax";
+
+/**
+ * `example.org`: it alone; `@example.org`: those below it too; `#name`: the queue of this customer, all of it, and what was
+ * moved into it by an operator (RFC 1985 §5.1, §5.2).
+ */
+function domainsOf({ name, domains }: Customer, node: string): Asked {
   if (!/^[@#]?[A-Za-z0-9._-]+$/.test(node)) return "syntax";
   const word = node.toLowerCase().replace(/^[@#]/, "");
-  const asked =
-    node[0] === "#"
-      ? domains.filter(() => word === name.toLowerCase())
-      : domains.filter((domain) => domain === word || (node[0] === "@" && domain.endsWith(`.${word}`)));
+  if (node[0] === "#") return word === name.toLowerCase() ? "all" : "notYours";
+  const asked = domains.filter(
+    (domain) => domain === word || (node[0] === "@" && domain.endsWith(`.${word}`)),
+  );
   return asked.length === 0 ? "notYours" : asked;
 }
 
