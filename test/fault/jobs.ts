@@ -64,6 +64,7 @@ const killing =
 export const kill: Job = {
   what: "serve, pull or both killed at their work, the queue and the mailboxes compared with what was sent",
   rounds: 8,
+  share: 4,
   run: (plan) =>
     inRounds("kill", plan, [
       killing("SIGKILL of the relay", (world, random) => killServe(world, { rounds: ROUNDS, random })),
@@ -76,6 +77,7 @@ export const kill: Job = {
 export const lossy: Job = {
   what: "a relay's recorded calls on a disk that loses what was not synced, cut off at many places (needs strace)",
   rounds: 3,
+  share: 1,
   run: (plan) =>
     inRounds("lossy", plan, [
       async (random, rows) => {
@@ -101,6 +103,7 @@ export const lossy: Job = {
 export const nodes: Job = {
   what: "three relays, a house and a PostgreSQL as processes, killed, cut off and stopped (needs postgresql)",
   rounds: 3,
+  share: 2,
   run: (plan) =>
     inRounds("nodes", plan, [
       async (random, rows) => {

@@ -6,6 +6,7 @@ import { targets } from "./targets.ts";
 export const fuzzing: Job = {
   what: "bent octets for every parser and engine",
   rounds: 5_000,
+  share: 1,
   async run({ seed, more, say }) {
     const found = (crash: Parameters<typeof save>[0]) => {
       const file = save(crash, ".");

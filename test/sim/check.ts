@@ -163,9 +163,11 @@ class Check {
   }
 
   /** The station or box that an entry goes to. */
-  #next(station: string, { direction, customer }: Entry, to: string): string {
+  #next(station: string, { id, direction, customer }: Entry, to: string): string {
     if (direction === "local") return `mailbox of ${station}`;
-    if (direction === "turn") return this.#facts.ownerOf(domainOf(to)) === customer ? customer : "nobody";
+    const isHis = direction === "turn" && this.#facts.ownerOf(domainOf(to)) === customer;
+    if (direction === "turn")
+      return isHis || this.#facts.register.moved.has(`${station} ${id}`) ? customer : "nobody";
     return this.#facts.relays.includes(station) ? "world" : "relay";
   }
 

@@ -12,11 +12,12 @@ import {
 } from "../../src/platform/sqlite.ts";
 import { SqliteBooks } from "./database.ts";
 import { type Inode, Tree } from "./tree.ts";
-import type { Chance, Life } from "./world.ts";
+import type { Chance, Fault, Life } from "./world.ts";
 
 export interface Illness {
-  readonly fault: "full" | "io";
-  /** Of an act that writes. */
+  /** What fails: writes, for it is full; reads and writes; syncs, of what was written without trouble. */
+  readonly fault: "full" | "io" | "sync";
+  /** Of an act that can fail. */
   readonly chance: number;
 }
 
@@ -31,10 +32,18 @@ export interface Omissions {
   readonly sql?: (statement: string) => string;
 }
 
-/** One act on the disk; `writes`: a full disk can refuse it. */
-type Act = <T>(what: string, writes: boolean, real: () => T | Promise<T>) => Promise<T>;
+/** What kind of act it is. */
+type Kind = "read" | "write" | "unlink" | "sync";
 
-const errno = { full: "ENOSPC", io: "EIO" } as const;
+/** One act on the disk. */
+type Act = <T>(what: string, kind: Kind, real: () => T | Promise<T>) => Promise<T>;
+
+const errno = { full: "ENOSPC", io: "EIO", sync: "EIO" } as const;
+const ails: Readonly<Record<Illness["fault"], readonly Kind[]>> = {
+  full: ["write"],
+  io: ["read", "write", "unlink", "sync"],
+  sync: ["sync"],
+};
 
 export class Disk {
   /** While it is ill, acts fail. */
@@ -90,36 +99,36 @@ export class Disk {
   /** The file system, as a program sees it in this life. */
   files(life: Life): Files {
     const tree = this.#tree;
-    const act: Act = (what, writes, real) =>
+    const act: Act = (what, kind, real) =>
       life.do(this.#chance.wait(1, 200), () => {
-        if (writes || this.gone || this.illness?.fault === "io") this.#fail(what, life);
+        if (this.gone || this.#fails(kind, life)) throw this.#errorOf(what);
         life.world.note(`${life.name} disk ${what}`);
         return real();
       });
     const short = (path: string) => path.slice(this.root.length + 1);
     return {
       create: (path) =>
-        act(`create ${short(path)}`, true, async () => {
+        act(`create ${short(path)}`, "write", async () => {
           const { file, inode } = await tree.create(path, life.now());
           this.#open.add(file);
           return this.#newFile(life, file, inode, act);
         }),
       read: (path, from) => pieces(act, path, from),
-      unlink: (path) => act(`unlink ${short(path)}`, false, () => tree.unlink(path)),
-      removeFolder: (path) => act(`rmdir ${short(path)}`, false, () => tree.removeFolder(path)),
-      rename: (from, to) => act(`rename ${short(from)}`, true, () => tree.rename(from, to)),
-      makeFolder: (path) => act(`mkdir ${short(path)}`, true, () => tree.makeFolder(path)),
+      unlink: (path) => act(`unlink ${short(path)}`, "unlink", () => tree.unlink(path)),
+      removeFolder: (path) => act(`rmdir ${short(path)}`, "unlink", () => tree.removeFolder(path)),
+      rename: (from, to) => act(`rename ${short(from)}`, "write", () => tree.rename(from, to)),
+      makeFolder: (path) => act(`mkdir ${short(path)}`, "write", () => tree.makeFolder(path)),
       syncFolder: (path) =>
-        act(`sync folder ${short(path)}`, true, () =>
+        act(`sync folder ${short(path)}`, "sync", () =>
           this.#omissions.folderSync ? undefined : tree.syncFolder(path),
         ),
-      list: (path) => act(`list ${short(path)}`, false, () => tree.list(path)),
+      list: (path) => act(`list ${short(path)}`, "read", () => tree.list(path)),
       stat: (path) =>
-        act(`stat ${short(path)}`, false, async () => {
+        act(`stat ${short(path)}`, "read", async () => {
           const found = await systemFiles.stat(path);
           return found && { ...found, changed: tree.inode(path)?.changed ?? life.now() };
         }),
-      free: (path) => act("free", false, () => systemFiles.free(path)),
+      free: (path) => act("free", "read", () => systemFiles.free(path)),
     };
   }
 
@@ -127,7 +136,7 @@ export class Disk {
     return {
       append: (...pieces) => {
         const octets = pieces.reduce((sum, { length }) => sum + length, 0);
-        return act(`append ${octets}`, true, async () => {
+        return act(`append ${octets}`, "write", async () => {
           await file.append(...pieces);
           inode.length += octets;
           inode.changed = life.now();
@@ -135,7 +144,7 @@ export class Disk {
       },
       sync: () => {
         const upTo = inode.length;
-        const synced = act("sync", false, async () => {
+        const synced = act("sync", "sync", async () => {
           if (this.#omissions.fileSync) return;
           await file.sync();
           inode.synced = upTo;
@@ -154,13 +163,17 @@ export class Disk {
     };
   }
 
-  /** @throws what an ill disk says, if it says so now */
-  #fail(what: string, life: Life): void {
-    if (this.gone) throw Object.assign(new Error(`EIO by order: ${what}`), { code: "EIO" });
-    if (this.illness === undefined || !this.#chance.happens(this.illness.chance)) return;
-    const code = errno[this.illness.fault];
-    this.#struck(life);
-    throw Object.assign(new Error(`${code} by order: ${what}`), { code });
+  /** @returns whether an ill disk fails this act */
+  #fails(kind: Kind, { world }: Life): boolean {
+    if (this.illness === undefined || !ails[this.illness.fault].includes(kind)) return false;
+    if (!this.#chance.happens(this.illness.chance)) return false;
+    world.strike(kind === "write" && this.illness.fault === "full" ? "diskFull" : strikes[kind]);
+    return true;
+  }
+
+  #errorOf(what: string): Error {
+    const code = this.gone ? "EIO" : errno[this.illness?.fault ?? "io"];
+    return Object.assign(new Error(`${code} by order: ${what}`), { code });
   }
 
   /** SQLite, as a program sees it in this life. */
@@ -179,21 +192,14 @@ export class Disk {
     return this.#omissions.sql?.(sql) ?? sql;
   }
 
-  /** @throws SqliteError if a statement that writes fails now */
-  beforeWrite(life: Life): void {
-    if (this.illness === undefined || !this.#chance.happens(this.illness.chance)) return;
-    this.#struck(life);
-    throw faultOf(this.illness.fault);
-  }
-
-  #struck({ world }: Life): void {
-    world.strike(this.illness?.fault === "full" ? "diskFull" : "diskError");
+  /** @throws SqliteError if a statement fails now */
+  before(kind: "read" | "write", life: Life): void {
+    if (this.#fails(kind, life)) throw faultOf(this.illness?.fault === "full" ? "full" : "io");
   }
 
   /** An ill disk whose sync fails leaves it open what is on it. */
-  syncFails({ world }: Life): boolean {
-    if (this.illness?.fault !== "io" || !this.#chance.happens(this.illness.chance / 4)) return false;
-    world.strike("syncError");
+  syncFails(life: Life): boolean {
+    if (this.illness?.fault === "full" || !this.#fails("sync", life)) return false;
     this.gone = true;
     return true;
   }
@@ -221,9 +227,16 @@ export class Disk {
   }
 }
 
+const strikes = {
+  read: "readError",
+  write: "diskError",
+  unlink: "diskError",
+  sync: "syncError",
+} as const satisfies Record<Kind, Fault>;
+
 /** A file's pieces, read in one act, as its content does not change any more. */
 async function* pieces(act: Act, path: string, from?: number): AsyncGenerator<Uint8Array> {
-  yield* await act("read", false, async () => {
+  yield* await act("read", "read", async () => {
     const all: Uint8Array[] = [];
     for await (const piece of systemFiles.read(path, from)) all.push(piece);
     return all;
@@ -258,18 +271,19 @@ class SimulatedDatabase implements Database {
   run(sql: string, ...values: Parameters<Database["run"]>[1][]): ReturnType<Database["run"]> {
     this.#may();
     if (sql === "COMMIT") return this.#commit();
-    if (WRITES.test(sql)) this.#disk.beforeWrite(this.#life);
+    if (WRITES.test(sql)) this.#disk.before("write", this.#life);
     return this.#real.run(this.#disk.statement(sql), ...values);
   }
 
   get<Row>(sql: string, ...values: Parameters<Database["run"]>[1][]): Row | undefined {
     this.#may();
-    if (WRITES.test(sql)) this.#disk.beforeWrite(this.#life);
+    this.#disk.before(WRITES.test(sql) ? "write" : "read", this.#life);
     return this.#real.get<Row>(this.#disk.statement(sql), ...values);
   }
 
   all<Row>(sql: string, ...values: Parameters<Database["run"]>[1][]): Row[] {
     this.#may();
+    this.#disk.before("read", this.#life);
     return this.#real.all<Row>(this.#disk.statement(sql), ...values);
   }
 
@@ -292,7 +306,7 @@ class SimulatedDatabase implements Database {
   }
 
   #commit(): ReturnType<Database["run"]> {
-    this.#disk.beforeWrite(this.#life);
+    this.#disk.before("write", this.#life);
     const moment = this.#disk.powerIn();
     if (moment !== "before") this.#real.run("COMMIT");
     if (moment === undefined && this.#disk.syncFails(this.#life)) throw faultOf("io");

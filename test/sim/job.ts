@@ -29,6 +29,7 @@ async function inQuickFolder<T>(use: (folder: string) => Promise<T>): Promise<T>
 export const sim: Job = {
   what: "the relay and its customers in one process, over broken lines and disks",
   rounds: 1_000,
+  share: 10,
   run: ({ seed, more, mutant, trace, say }) =>
     inQuickFolder(async (folder) => {
       const rows: Rows = {};
@@ -75,6 +76,7 @@ export async function livesToFind(mutant: Mutant, from: number, folder: string):
 export const broken: Job = {
   what: "programs that lack one of what keeps the promise, until the simulation finds them out",
   rounds: Object.keys(mutants).length,
+  share: 1,
   run: ({ seed, more, say }) =>
     inQuickFolder(async (folder) => {
       const rows: Rows = {};

@@ -30,8 +30,9 @@ export interface Arrival {
 export class Register {
   readonly letters = new Map<string, Letter>();
   readonly arrivals: Arrival[] = [];
-  /** Entries that an operator removed, by name: `station id`. */
+  /** Entries that an operator removed by name, and those that he gave to another customer: `station id`. */
   readonly removed = new Set<string>();
+  readonly moved = new Set<string>();
   readonly #chance: Chance;
   readonly #large: number;
   #next = 1;

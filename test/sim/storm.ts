@@ -81,7 +81,7 @@ export class Storm {
   #sicken({ disk, name }: Machine<Program>): void {
     const { chance } = this.#world;
     this.ill = true;
-    disk.illness = { fault: chance.one(["full", "io"] as const), chance: chance.one([0.1, 0.5, 1]) };
+    disk.illness = { fault: chance.one(["full", "io", "sync"] as const), chance: chance.one([0.1, 0.5, 1]) };
     this.#world.note(`the disk of ${name} is ill: ${disk.illness.fault}`);
     this.#world.after(chance.between(500, 8_000), () => {
       disk.illness = undefined;
@@ -100,7 +100,8 @@ export class Storm {
     if (life === undefined || program === undefined) return;
     const beside = chance.happens(0.5) ? await spoolOf(disk, life, "operator", true) : undefined;
     const spool = beside ?? program.spool;
-    const type = chance.one(["hold", "release", "retry", "remove", "bounce"] as const);
+    const type = chance.one(["hold", "release", "retry", "remove", "bounce", "move"] as const);
+    const customer = chance.one(this.#town.customers).name;
     const filter = chance.happens(0.5)
       ? { limit: chance.between(1, 3) }
       : { sender: `n${chance.between(1, 9)}@*` };
@@ -108,11 +109,15 @@ export class Storm {
     const all = type === "remove" ? { ...filter, limit: 2 } : filter;
     const wish: string[] = [];
     // What a crash keeps us from hearing may have been done: the intention counts.
-    for await (const { id, sender } of spool.list(all)) if (sender !== "") wish.push(id);
-    if (type === "remove") for (const id of wish) this.#town.register.removed.add(`${name} ${id}`);
+    for await (const { id, sender, direction } of spool.list(all))
+      if (sender !== "" && (direction === "turn" || type !== "move")) wish.push(id);
+    const { removed, moved } = this.#town.register;
+    if (type === "remove") for (const id of wish) removed.add(`${name} ${id}`);
+    if (type === "move") for (const id of wish) moved.add(`${name} ${id}`);
+    const action = type === "move" ? { type, customer } : { type };
     const ids = { ids: wish };
     if (wish.length > 0)
-      for await (const id of spool.act({ type }, ids, { name: "operator", reason: "by hand" }))
+      for await (const id of spool.act(action, ids, { name: "operator", reason: "by hand" }))
         this.#acted(`${type} ${id}`);
     await beside?.close();
   }

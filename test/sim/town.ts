@@ -1,6 +1,7 @@
 /** Who there is in a life: relays, houses, a stranger and the world, the disks below them and the lines between. */
 import { join } from "node:path";
 import type { Connection } from "../../src/net/connection.ts";
+import type { Customer } from "../../src/relay/customers.ts";
 import { Disk } from "./disk.ts";
 import { startHome } from "./home.ts";
 import { type Kept, keepAll, strangersCall } from "./keeper.ts";
@@ -43,10 +44,7 @@ export class Town {
     this.plan = plan;
     this.register = new Register(chance.fork(), plan.large);
     const disk = (name: string) => new Disk(join(folder, name), chance.fork(), mutant?.disk);
-    const customers = [
-      ...plan.houses.map(({ customer }) => customer),
-      ...(plan.stranger ? [plan.stranger] : []),
-    ];
+    const { customers } = this;
     const { expire } = plan;
     const office = (name: string) => {
       const own = disk(name);
@@ -167,11 +165,14 @@ export class Town {
     }
   }
 
+  get customers(): readonly Customer[] {
+    const { houses, stranger } = this.plan;
+    return [...houses.map(({ customer }) => customer), ...(stranger ? [stranger] : [])];
+  }
+
   /** The customer of a domain. */
   ownerOf(domain: string): string | undefined {
-    const { houses, stranger } = this.plan;
-    const customers = [...houses.map(({ customer }) => customer), ...(stranger ? [stranger] : [])];
-    return customers.find(({ domains }) => domains.includes(domain))?.name;
+    return this.customers.find(({ domains }) => domains.includes(domain))?.name;
   }
 
   /** What a line, a crash or a disk does to the errands of the outside is what it is there for. */

@@ -15,14 +15,15 @@ export const faults = {
   step: "power off at a step of the program",
   commit: "power off before, within or after a commit",
   restart: "a program told to end, and started again",
-  diskError: "a write, read or sync that fails (EIO)",
+  diskError: "a write that fails (EIO)",
+  readError: "a read that fails (EIO)",
   diskFull: "a write that finds the disk full (ENOSPC)",
-  syncError: "a sync of the database's log that fails, and the disk is dead",
+  syncError: "a sync that fails, and leaves it open what is on the disk",
   turns: "a turn begun while another of the customer's was under way",
   follow: "a round on the line (XODMRWAIT)",
   etrn: "a delivery that ETRN began",
   later: "a target or a foreign host that says 4xx",
-  operator: "an operator's act between (hold, release, retry, remove, bounce)",
+  operator: "an operator's act between (hold, release, retry, remove, bounce, move)",
   twice: "a letter given to both relays",
 } as const;
 

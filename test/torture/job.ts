@@ -25,6 +25,8 @@ export interface Job {
   readonly what: string;
   /** Where nothing is said. */
   readonly rounds: number;
+  /** Of the time that all jobs have; what one leaves over is for those behind it. */
+  readonly share: number;
   run(plan: Plan): Promise<Report>;
 }
 

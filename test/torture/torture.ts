@@ -46,13 +46,15 @@ async function main(args: readonly string[]): Promise<number> {
   if (unknown !== undefined) return said(`there is no job ${unknown}; see --help`, 64);
 
   const chosen = positionals.length > 0 ? positionals : Object.keys(jobs);
-  const share = seconds === undefined ? undefined : (Number(seconds) * 1_000) / chosen.length;
+  const end =
+    performance.now() + (seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1_000);
   const say = values.json ? console.error : console.log;
   const runs: Run[] = [];
-  for (const name of chosen) {
+  for (const [i, name] of chosen.entries()) {
     const job = jobs[name]!;
-    const until = performance.now() + (share ?? Number.POSITIVE_INFINITY);
-    const most = Number(rounds ?? (share === undefined ? job.rounds : Number.POSITIVE_INFINITY));
+    const shares = chosen.slice(i).reduce((sum, each) => sum + jobs[each]!.share, 0);
+    const until = performance.now() + ((end - performance.now()) * job.share) / shares;
+    const most = Number(rounds ?? (seconds === undefined ? job.rounds : Number.POSITIVE_INFINITY));
     const more: Plan["more"] = (done) => done < most && performance.now() < until;
     say(`${name}: from seed ${seed}`);
     const began = performance.now();
