@@ -116,17 +116,19 @@ function byDatagram({ host, port, within }: Asked, asked: Uint8Array, read: Read
   return new Promise<DecodedPacket>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error("no answer in time")), within);
     const over = () => clearTimeout(timer);
-    socket.on("error", (fault) => {
+    const fail = (fault: Error) => {
       over();
       reject(fault);
-    });
+    };
+    socket.on("error", fail);
     socket.on("message", (bytes, from) => {
       const answer = from.port === port ? readable(read, bytes) : undefined;
       if (answer === undefined) return;
       over();
       resolve(answer);
     });
-    socket.connect(port, host, () => socket.send(asked));
+    // Where the host has no way there, it is this that hears of it.
+    socket.connect(port, host, (fault?: Error) => (fault ? fail(fault) : socket.send(asked)));
   }).finally(() => socket.close());
 }
 

@@ -41,7 +41,9 @@ export async function clockOffset({ host, port }: TimeServer, clock: Clock, with
         const there = (instantAt(answer, 32) + instantAt(answer, 40)) / 2;
         done(() => resolve((sent + came) / 2 - there));
       });
-      socket.connect(port, host, () => {
+      socket.connect(port, host, (fault?: Error) => {
+        // Where the host has no way there, it is this that hears of it.
+        if (fault) return done(() => reject(fault));
         sent = clock.now();
         socket.send(asked);
       });

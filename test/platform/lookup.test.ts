@@ -44,6 +44,13 @@ it("another server is asked where one does not answer", () =>
     }),
   ));
 
+it("a server to which there is no way is one that does not answer", () =>
+  // Nobody may send to all: the system refuses it as it does where there is no network.
+  withNameServer(zone, async (server) => {
+    await assert.rejects(systemLookup(["255.255.255.255"], 200).ask("x.test", "A"), NameTrouble);
+    assert.equal((await systemLookup(["255.255.255.255", server], 200).ask("x.test", "A")).length, 2);
+  }));
+
 it("what cannot be a name is not there", async () => {
   const lookup = systemLookup(["127.0.0.1:1"]);
   for (const name of [

@@ -59,3 +59,6 @@ it("an answer to another question is none", () =>
     ),
     /no time from 127\.0\.0\.1 in time/,
   ));
+
+it("a server to which there is no way has no time, and nothing else comes of it", () =>
+  assert.rejects(clockOffset({ host: "255.255.255.255", port: 123 }, systemClock, 200)));
