@@ -10,7 +10,7 @@ import { asLines, asTable, type Run } from "./table.ts";
 
 const jobs: Readonly<Record<string, Job>> = { sim, mutants: broken, fuzz: fuzzing, kill, lossy, nodes };
 
-const HELP = `npm run torture -- [JOB…] [--seconds N | --rounds N] [--seed S] [--json]
+const HELP = `npm run torture -- [JOB…] [--seconds N | --rounds N] [--seed S] [--json] [--help]
 
 ${Object.entries(jobs)
   .map(([name, { what, rounds }]) => `${name.padEnd(8)}${what}; ${rounds} rounds if nothing is said`)
