@@ -47,7 +47,11 @@ const HANDSHAKE = 60_000;
 export async function logIn(login: Login, tools: LoginTools): Promise<Talk> {
   let talk = await meet(login, tools);
   try {
-    talk = await secure(login, talk);
+    await hello(login, talk);
+    if (login.tls === "starttls") {
+      talk = await secured(login, talk);
+      await hello(login, talk);
+    }
     if (login.user !== undefined || login.certificate !== undefined) await authenticate(login, talk, tools);
     return talk;
   } catch (fault) {
@@ -90,10 +94,8 @@ function giveUp(talk: Talk, fault: unknown): never {
   throw fault;
 }
 
-/** EHLO, and STARTTLS where the login asks for it; without it the call ends here (RFC 3207 §4.1, §6). */
-async function secure(login: Login, talk: Talk): Promise<Talk> {
-  await hello(login, talk);
-  if (login.tls !== "starttls") return talk;
+/** The line under TLS; without it the call ends here (RFC 3207 §4.1, §6). What was said before counts no more. */
+async function secured(login: Login, talk: Talk): Promise<Talk> {
   if (!talk.capabilities.has("STARTTLS"))
     throw new CallError(
       "protocol",
@@ -101,13 +103,8 @@ async function secure(login: Login, talk: Talk): Promise<Talk> {
     );
   const answer = await talk.ask({ verb: "STARTTLS" }, login.patience);
   if (!talk.turned) throw new CallError("protocol", `${where(login)} refuses STARTTLS: ${replyLine(answer)}`);
-  const renewed = new Talk(
-    await talk.connection.startTls({ as: "client", tls: clientTls(login) }, login.patience ?? HANDSHAKE),
-    "SMTP",
-    "renewed",
-  );
-  await hello(login, renewed);
-  return renewed;
+  const tls = { as: "client", tls: clientTls(login) } as const;
+  return new Talk(await talk.connection.startTls(tls, login.patience ?? HANDSHAKE), "SMTP", "renewed");
 }
 
 async function hello(login: Login, talk: Talk): Promise<void> {
