@@ -33,6 +33,8 @@ const patterns = [
   ...["\\r\\n\\u0000.\\r\\n", "\\r\\n.\\u0000\\r\\n", "\\r\\n.\\r\\r\\n", "\\r\\r\\n.\\r\\r\\n"],
 ].map((pattern) => `"${pattern}"`);
 
+const sent = "inputs/sent.test.ts";
+const servers = "inputs/servers.test.ts";
 const call = "relay/call.test.ts";
 const peers = "relay/turn-peers.test.ts";
 
@@ -76,10 +78,10 @@ const list: Readonly<Record<string, Items>> = {
       { at: relay, lines: ["starttls"] },
       ...["RSET and MAIL in one segment", "EHLO in one segment", "one octet in one segment"],
     ),
-    "220 and capabilities before the handshake": [call, "injected capabilities behind the 220"],
-    "no STARTTLS in EHLO": [call, 'name: "not offered"'],
-    "454": [call, 'name: "454"'],
-    "5xx": [call, 'name: "502"'],
+    "220 and capabilities before the handshake": [servers, "with capabilities behind 220"],
+    "no STARTTLS in EHLO": [servers, "by no word of it in EHLO"],
+    "454": [servers, "by 454"],
+    "5xx": [servers, "by 5xx"],
     "wrong name": ["relay/call-tls.test.ts", "a wrong name is not"],
     expired: ["relay/call-tls.test.ts", "an expired one is not"],
     "self-signed": ["relay/call-tls.test.ts", "a self-signed one is not"],
@@ -172,14 +174,34 @@ const list: Readonly<Record<string, Items>> = {
     "idle connections": ["net/listen.test.ts", "idle connections are opened and closed"],
     "no descriptor left": ["fault/room.test.ts", "for more connections goes on"],
   },
-  "smuggling, sending": {
-    "the turn": [peers, "leaves dot-stuffed, as one message", "come to our own house octet for octet"],
-    "line by line": ["delivery/line-plain.test.ts", "gets every line in a write of its own"],
+  "SMTP smuggling, sending": {
+    ...each([sent, ...["by BDAT", "by LMTP", "by import"].map((way) => `"${way}": `)], ...patterns),
+    "the turn": [
+      [sent, '"in a stream, as between our two ends"', '"in chunks"', '"line by line"'],
+      [peers, "come to our own house octet for octet"],
+    ],
+    outgoing: [sent, '"in groups"', '"to an SMTP host of another make"'],
+    LMTP: [sent, '"by LMTP": { lists'],
+  },
+  "a hostile server": {
+    ...each([servers, '"a reply line of 1 MiB"', '"a reply line without an end"'], "a reply line of 1 MiB"),
+    ...each([servers, '"a reply of 100,000 lines"'], "lines without end"),
+    ...each([servers, '"a code that changes"', "garbage: ", "HTTP: "], "what is no reply"),
+    ...each(
+      [servers, '"421": ', '"half a line"', '"the end"', '"a reset"'],
+      "421, the end and a reset anywhere",
+    ),
+    "silence anywhere": [servers, "that says nothing, wherever that is, is left in minutes"],
+    "one byte a minute": [servers, "is given up after five minutes, not after days"],
   },
   bounces: {
     "null sender": ["spool/notices.test.ts", "is not where NOTIFY says so, nor to the null sender"],
     "a bounce of a bounce": ["relay/outgoing.test.ts", "and a bounce of it does not"],
-    "hostile reply text": ["mail/bounce.test.ts", "lets no stranger's text end a line or begin a field"],
+    "hostile reply text that ends up in a DSN": [servers, "comes to the sender as text"],
+    "hostile text in a notice": [
+      "mail/bounce.test.ts",
+      "lets no stranger's text end a line or begin a field",
+    ],
     "written once": ["fault/notice.test.ts", "is written once by who comes after one that was killed"],
   },
   "delivery at home": {
@@ -196,6 +218,8 @@ const list: Readonly<Record<string, Items>> = {
       ["delivery/command.test.ts", "what is a shell's language stays one argument"],
       ...[";sh", "$(id)", "() { :;};"],
     ),
+    "fewer replies than recipients": [servers, "fewer: nobody is delivered whose reply did not come"],
+    "more replies than recipients": [servers, "more: each has its own, and the line is not used again"],
     newline: [
       "delivery/command.test.ts",
       "an address with controls, or one that looks like an option, is refused",
