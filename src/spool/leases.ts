@@ -1,5 +1,8 @@
 /** Leases: who may deliver what, until when, and what became of it. */
 // The holder is the fence: a settlement counts only while nobody else has leased the recipient since.
+//
+// What is done for each message are statements on one table by its key. A join or an ORDER BY among them is planned anew by
+// SQLite each time that its values change: 5 to 13 µs each, where the statement itself takes less than one.
 import type { Notify } from "../mail/envelope.ts";
 import type { Instant } from "../platform/clock.ts";
 import type { Database, Value } from "../platform/sqlite.ts";
@@ -60,8 +63,9 @@ export function settle(db: Database, { seq, holder, now, actor, outcomes }: Sett
       continue;
     }
     const { state, what } = settled[result];
-    const to = tried(db, seq, n, holder, state, due, reply);
+    const to = heldBy(db, seq, n, holder);
     if (to === undefined) continue;
+    tried(db, seq, n, state, due, reply);
     if (done !== undefined) remember(db, seq, n, done);
     const told = result !== "refused" || owe(db, seq, n, "refused", reply);
     work.note(seq, to, what, { at: now, actor, reason: told ? reply : `${reply} (nobody is told)` });
@@ -84,30 +88,31 @@ const settled: {
   held: { state: code.held, what: "held" },
 };
 
-/** A deferred recipient that an operator has held meanwhile stays held. @returns its address; undefined: fenced off */
-function tried(
-  db: Database,
-  seq: number,
-  n: number,
-  holder: string,
-  state: StateCode,
-  due: Instant,
-  reply: string,
-): string | undefined {
-  const stays = state === code.waiting;
+/** The address of a recipient that is still this holder's; undefined: it is fenced off. */
+function heldBy(db: Database, seq: number, n: number, holder: string): string | undefined {
   return db.get<{ address: string }>(
+    `SELECT address FROM recipient WHERE message = ? AND n = ? AND holder = ? AND ${HERE}`,
+    seq,
+    n,
+    holder,
+  )?.address;
+}
+
+/** A deferred recipient that an operator has held meanwhile stays held. */
+function tried(db: Database, seq: number, n: number, state: StateCode, due: Instant, reply: string): void {
+  const stays = state === code.waiting;
+  db.run(
     `UPDATE recipient SET attempts = attempts + 1, reply = ?, holder = NULL, ${
       stays
         ? "due = CASE state WHEN 2 THEN NULL ELSE ? END, state = CASE state WHEN 2 THEN 2 ELSE ? END"
         : "due = ?, state = ?"
-    } WHERE message = ? AND n = ? AND holder = ? AND ${HERE} RETURNING address`,
+    } WHERE message = ? AND n = ?`,
     reply,
     stays ? due : null,
     state,
     seq,
     n,
-    holder,
-  )?.address;
+  );
 }
 
 function remember(db: Database, seq: number, n: number, done: readonly string[]): void {
@@ -217,6 +222,10 @@ interface MessageRow {
   readonly expires: Instant;
   readonly size: number;
   readonly trace: string;
+  readonly body: number;
+}
+
+interface BodyRow {
   readonly file: string | null;
   readonly bytes: Uint8Array | null;
 }
@@ -229,19 +238,20 @@ interface RecipientRow extends Omit<LeasedRecipient, "notify" | "done"> {
 
 function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
   const row = db.get<MessageRow>(
-    `SELECT m.seq, m.id, m.sender, m.mime, m.smtputf8, m.ret, m.envid, m.arrived, m.expires, m.size, m.trace,
-       b.file, b.bytes FROM message m JOIN body b ON b.seq = m.body WHERE m.seq = ?`,
+    `SELECT seq, id, sender, mime, smtputf8, ret, envid, arrived, expires, size, trace, body FROM message WHERE seq = ?`,
     seq,
   );
-  if (row === undefined) throw new Error(`entry ${seq} is here without a body row`);
+  const body = row && db.get<BodyRow>("SELECT file, bytes FROM body WHERE seq = ?", row.body);
+  if (row === undefined || body === undefined) throw new Error(`entry ${seq} is here without a body row`);
   const recipients = db
     .all<RecipientRow>(
       `SELECT n, address, domain, notify, orcpt, attempts, due, done FROM recipient
-       WHERE message = ? AND +due <= ? AND ${HERE} ORDER BY n`, // "+": by the primary key, not by an index on due
+       WHERE message = ? AND +due <= ? AND ${HERE}`, // "+": by the primary key, not by an index on due
       seq,
       wish.now,
     )
-    .filter(({ domain }) => wish.domains?.includes(domain) ?? true);
+    .filter(({ domain }) => wish.domains?.includes(domain) ?? true)
+    .sort((a, b) => a.n - b.n);
   for (const { n } of recipients)
     db.run(
       "UPDATE recipient SET state = 1, holder = ?, due = ? WHERE message = ? AND n = ?",
@@ -258,7 +268,7 @@ function take(db: Database, seq: number, wish: LeaseWish): LeasedMessage {
     expires: row.expires,
     size: row.size,
     trace: row.trace,
-    content: contentOf(row),
+    content: contentOf(body),
     recipients: recipients.map(({ domain: _, notify, done, ...recipient }) => ({
       ...recipient,
       ...(done !== null && { done: JSON.parse(done) as readonly string[] }),

@@ -10,12 +10,12 @@ import type { Direction, Payment } from "./spool.ts";
 import type { AgeingMessage, Input, MailFacts, OwedMessage, OwedRecipient, StoredBody } from "./store.ts";
 import type { Work } from "./work.ts";
 
-/** By NOTIFY: what must be in it, and whether its absence means the same. */
-const asked: Readonly<Record<NoticeKind, string>> = {
-  refused: "(r.notify = '' OR instr(r.notify, 'FAILURE') > 0)",
-  expired: "(r.notify = '' OR instr(r.notify, 'FAILURE') > 0)",
-  delayed: "(r.notify = '' OR instr(r.notify, 'DELAY') > 0)",
-  relayed: "instr(r.notify, 'SUCCESS') > 0",
+/** Whether NOTIFY asks for it; its absence asks for what went wrong and for what is late. */
+const asked: Readonly<Record<NoticeKind, (notify: string) => boolean>> = {
+  refused: (notify) => notify === "" || notify.includes("FAILURE"),
+  expired: (notify) => notify === "" || notify.includes("FAILURE"),
+  delayed: (notify) => notify === "" || notify.includes("DELAY"),
+  relayed: (notify) => notify.includes("SUCCESS"),
 };
 
 /** At home mail is delivered for good: only that it was not is told from there. */
@@ -23,13 +23,19 @@ const fromHome: ReadonlySet<NoticeKind> = new Set<NoticeKind>(["refused", "expir
 
 /** Notes a notice to the sender, once for each recipient and kind. @returns whether the sender wants one */
 export function owe(db: Database, message: number, n: number, kind: NoticeKind, said: string): boolean {
-  const body = db.get<{ body: number }>(
-    `SELECT m.body FROM recipient r JOIN message m ON m.seq = r.message JOIN lane l ON l.id = m.lane
-     WHERE r.message = ? AND r.n = ? AND m.sender <> '' ${fromHome.has(kind) ? "" : "AND l.direction <> 'local'"} AND ${asked[kind]}`,
+  const notify = db.get<{ notify: string }>(
+    "SELECT notify FROM recipient WHERE message = ? AND n = ?",
     message,
     n,
-  )?.body;
-  if (body === undefined) return false;
+  )?.notify;
+  if (notify === undefined || !asked[kind](notify)) return false;
+  const about = db.get<{ body: number; sender: string; lane: number }>(
+    "SELECT body, sender, lane FROM message WHERE seq = ?",
+    message,
+  );
+  if (about === undefined || about.sender === "") return false;
+  if (!fromHome.has(kind) && isLocal(db, about.lane)) return false;
+  const { body } = about;
   const { changes } = db.run(
     "INSERT OR IGNORE INTO notice (message, n, kind, reply, body) VALUES (?, ?, ?, ?, ?)",
     message,
@@ -40,6 +46,12 @@ export function owe(db: Database, message: number, n: number, kind: NoticeKind, 
   );
   if (changes > 0) db.run("UPDATE body SET uses = uses + 1 WHERE seq = ?", body);
   return true;
+}
+
+function isLocal(db: Database, lane: number): boolean {
+  return (
+    db.get<{ direction: Direction }>("SELECT direction FROM lane WHERE id = ?", lane)?.direction === "local"
+  );
 }
 
 /** Whether this payment is still due; what it pays is paid from now on. */

@@ -72,17 +72,21 @@ export class Work {
 
   /** Takes `recipients` that left off the entry's count. */
   depart(message: number, recipients: number, at: Instant): void {
-    const left = this.#db.get<{ here: number; lane: number; body: number; size: number }>(
-      `UPDATE message SET here = here - ?, gone = CASE here WHEN ? THEN ? END WHERE seq = ?
-       RETURNING here, lane, body, size`,
-      recipients,
-      recipients,
-      at,
+    const entry = this.#db.get<{ here: number; lane: number; body: number; size: number }>(
+      "SELECT here, lane, body, size FROM message WHERE seq = ?",
       message,
     );
-    if (left === undefined || left.here > 0) return;
-    this.add(left.lane, -1, -left.size);
-    this.drop(left.body);
+    if (entry === undefined) return;
+    const here = entry.here - recipients;
+    this.#db.run(
+      "UPDATE message SET here = ?, gone = ? WHERE seq = ?",
+      here,
+      here === 0 ? at : null,
+      message,
+    );
+    if (here > 0) return;
+    this.add(entry.lane, -1, -entry.size);
+    this.drop(entry.body);
   }
 
   /** Writes the counters. @returns how the lanes stand now */
@@ -105,14 +109,18 @@ export class Work {
     );
   }
 
-  /** One use less of a body; with the last one it goes. Most have one use: that takes one statement. */
+  /** One use less of a body; with the last one it goes. */
   drop(body: number): void {
-    const gone = this.#db.get<{ file: string | null }>(
-      "DELETE FROM body WHERE seq = ? AND uses <= 1 RETURNING file",
+    const kept = this.#db.get<{ uses: number; file: string | null }>(
+      "SELECT uses, file FROM body WHERE seq = ?",
       body,
     );
-    if (gone === undefined) this.#db.run("UPDATE body SET uses = uses - 1 WHERE seq = ?", body);
-    else if (gone.file !== null) this.freed.push(gone.file);
+    if (kept === undefined) return;
+    if (kept.uses > 1) this.#db.run("UPDATE body SET uses = uses - 1 WHERE seq = ?", body);
+    else {
+      this.#db.run("DELETE FROM body WHERE seq = ?", body);
+      if (kept.file !== null) this.freed.push(kept.file);
+    }
   }
 }
 
