@@ -67,6 +67,7 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
     octets: 0,
   };
   const inFlight = new Set<Promise<void>>();
+  let landed: (() => void) | undefined;
   /** What went wrong with us, not with mail: no further message is taken, and it is thrown when the others are finished. */
   const faults: unknown[] = [];
   let octets = 0;
@@ -100,12 +101,17 @@ export async function pump(claim: Claim, delivery: Delivery, options: PumpOption
   try {
     for (let taken = 0; goesOn(taken); taken++) {
       while (inFlight.size > 0 && (inFlight.size >= options.window || octets >= OCTETS_IN_FLIGHT))
-        await Promise.race(inFlight);
+        await new Promise<void>((resolve) => {
+          landed = resolve;
+        });
       const held = (await claim.next()) ?? (await afterFlight(claim, inFlight, () => goesOn(taken)));
       if (held === undefined) break;
       const carried: Promise<void> = carry(held)
         .catch((fault: unknown) => void faults.push(fault))
-        .finally(() => inFlight.delete(carried));
+        .finally(() => {
+          inFlight.delete(carried);
+          landed?.();
+        });
       inFlight.add(carried);
     }
     await Promise.all(inFlight);
