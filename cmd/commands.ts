@@ -112,12 +112,12 @@ const overview = helpText(
     "70 a bug · 73, 74 cannot write, or read · 75 try again later · 76 the peer broke the protocol · 77 refused: login,\n" +
     "certificate, or the file is another user's · 78 configuration, or no spool there.",
   {
-    "odmr init relay": "write odmr.yaml for the relay, with comments",
-    "odmr init home": "the same for the server at home",
-    "odmr check": "say what is wrong with it",
-    "odmr doctor": "say what else is: DNS, certificates, listeners, disk",
+    "odmr init relay --hostname relay.example.net": "on the relay: write its configuration, with comments",
     "odmr serve": "run the relay",
-    "odmr pull": "fetch the mail once",
+    "odmr invite home --domain example.org": "print the line that makes a server at home its customer",
+    "odmr join": "at home: take that line, and see that mail comes",
+    "odmr pull --daemon": "have the mail as it comes; odmr pull fetches it once",
+    "odmr doctor": "say what is wrong: configuration, DNS, certificates, listeners, disk",
     "odmr queue list": "see what waits",
     "odmr pull --help": "all about one command",
   },

@@ -93,11 +93,15 @@ export function statusOf(error: unknown): Status {
   return status.software;
 }
 
+/** Begins with a file, as compilers do it. */
+const WITH_PLACE = /^\S+: /;
+
 /** What the user reads: one line for each thing that is wrong; for a bug the stack too, if ODMR_DEBUG is set. */
 export function describe(error: unknown, debug: boolean): string {
   const message = error instanceof Error ? error.message : String(error);
   if (debug && error instanceof Error) return `odmr: ${stackOf(error)}`;
-  if (error instanceof ConfigError) return error.problems.join("\n");
+  if (error instanceof ConfigError)
+    return error.problems.map((each) => (WITH_PLACE.test(each) ? each : `odmr: ${each}`)).join("\n");
   if (statusOf(error) !== status.software) return `odmr: ${message}`;
   return `odmr: a bug: ${message}; set ODMR_DEBUG=1 to see where`;
 }

@@ -54,9 +54,12 @@ export function textArgument<const P extends string>(placeholder: P, brief: stri
   return { parse: text, optional: true, placeholder, brief } as const;
 }
 
+const LONG = 64;
+
 /** The long text of `--help`: what the command does, then examples that can be pasted. */
 export function helpText(text: string, examples: Readonly<Record<string, string>>): string {
-  const width = Math.max(...Object.keys(examples).map((command) => command.length));
+  // A long one does not push the words behind the others out of sight.
+  const width = Math.max(...Object.keys(examples).map(({ length }) => (length > LONG ? 0 : length)));
   const lines = Object.entries(examples).map(([command, does]) => `  ${command.padEnd(width)}  # ${does}`);
   return `${text}\n\nExamples:\n${lines.join("\n")}`;
 }

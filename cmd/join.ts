@@ -182,7 +182,12 @@ async function invitationOf({ file }: JoinFlags, { question }: Asking): Promise<
 async function stdin(): Promise<string> {
   const pieces: Uint8Array[] = [];
   for await (const piece of process.stdin) pieces.push(piece as Uint8Array);
-  return Buffer.concat(pieces).toString("utf8");
+  const text = Buffer.concat(pieces).toString("utf8");
+  if (text.trim() === "")
+    throw new UsageError(
+      "nothing came on stdin; say odmr join at a terminal, odmr join < FILE, or --file FILE",
+    );
+  return text;
 }
 
 /** What was named, or what the user says to what is proposed. */

@@ -4,9 +4,7 @@
 
 import { basename } from "node:path";
 import {
-  ArgumentScannerError,
   buildApplication,
-  formatMessageForArgumentScannerError,
   help,
   run,
   type StricliProcess,
@@ -17,6 +15,7 @@ import { commit, version, versionLine } from "../src/version.ts";
 import { isCommand, rootWith } from "./commands.ts";
 import { describe, endQuietlyWithoutReader, status, statusOf } from "./exit.ts";
 import type { Context } from "./flags.ts";
+import { unreadable } from "./unreadable.ts";
 
 type Streams = Pick<StricliProcess, "stdout" | "stderr" | "env">;
 
@@ -30,7 +29,7 @@ export async function main(
   name: string,
   streams: Streams = process,
 ): Promise<number> {
-  const inputs = isCommand(name) ? [name, ...argv] : argv;
+  const inputs = asMeant(isCommand(name) ? [name, ...argv] : argv);
   const { stdout, stderr, env = {} } = streams;
   const seen: StricliProcess = { stdout, stderr, env };
   const debug = Boolean(env.ODMR_DEBUG);
@@ -51,6 +50,13 @@ export async function main(
     return statusOf(error);
   }
   return exitStatus(Number(seen.exitCode ?? 0));
+}
+
+/** `odmr help queue` and `odmr version` are what people try first. */
+function asMeant(inputs: readonly string[]): readonly string[] {
+  const [first, ...rest] = inputs;
+  if (first === "help") return [...rest, "--help"];
+  return first === "version" ? ["--version", ...rest] : inputs;
 }
 
 /** What a program asks of a version: ours, what it was built from, and what it runs on. */
@@ -104,7 +110,14 @@ function settings(env: Readonly<Partial<Record<string, string>>>, debug: boolean
         ...text_en,
         exceptionWhileParsingArguments: (error: unknown) => `odmr: ${unreadable(error)}; see --help`,
         noCommandRegisteredForInput: ({ input, corrections }: Misspelt) =>
-          `odmr: there is no command "${input}"${corrections.length > 0 ? `; did you mean ${corrections.join(" or ")}?` : "; see odmr --help"}`,
+          `odmr: there is no command "${input}"; ${
+            corrections.length > 0
+              ? `did you mean ${corrections.join(" or ").replaceAll("`", "")}?`
+              : input.startsWith("-")
+                ? "options stand behind the command, and odmr --help names the commands"
+                : "see odmr --help"
+          }`,
+        briefs: { ...text_en.briefs, argumentEscapeSequence: "What stands behind it is no option" },
         exceptionWhileLoadingCommandFunction: said,
         exceptionWhileRunningCommand: said,
         commandErrorResult: said,
@@ -117,15 +130,6 @@ function settings(env: Readonly<Partial<Record<string, string>>>, debug: boolean
 interface Misspelt {
   readonly input: string;
   readonly corrections: readonly string[];
-}
-
-/** What is wrong with the words of the command line. */
-function unreadable(error: unknown): string {
-  if (!(error instanceof ArgumentScannerError)) return error instanceof Error ? error.message : String(error);
-  return formatMessageForArgumentScannerError(error, {
-    ArgumentParseError: ({ externalFlagNameOrPlaceholder: at, exception }) =>
-      `${at}: ${exception instanceof Error ? exception.message : exception}`,
-  });
 }
 
 /** Runs the command line of this process, and leaves its status behind. */

@@ -1,6 +1,8 @@
 /** `odmr passwd [FILE]`: makes a password file, or the SCRAM verifier of a password. */
 // A secret comes from chance, from stdin or from a file; never from the command line, where others can read it.
 
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { buildCommand } from "@stricli/core";
 import { readSecret, secretIn } from "../src/config/secret.ts";
 import { pbkdf2Sha256 } from "../src/platform/hash.ts";
@@ -88,6 +90,9 @@ async function readStdin(): Promise<string> {
 }
 
 async function write(file: string, secret: string): Promise<void> {
+  const folder = dirname(resolve(file));
+  if (!existsSync(folder))
+    throw new Exit(status.cannotCreate, `${file} cannot be written: there is no folder ${folder}`);
   const made = await placeNew(file, `${secret}\n`, systemRandom).catch((cause: Error) => {
     throw new Exit(status.cannotCreate, `${file} cannot be written: ${cause.message}`, { cause });
   });

@@ -41,23 +41,46 @@ test("a command that is not there is a usage error, with the one that was meant"
   assert.deepEqual(await run(["chek"]), {
     status: 64,
     stdout: "",
-    stderr: 'odmr: there is no command "chek"; did you mean `check`?\n',
+    stderr: 'odmr: there is no command "chek"; did you mean check?\n',
   });
   const { status, stderr } = await run(["--bla"]);
   assert.deepEqual(
     { status, stderr },
-    { status: 64, stderr: 'odmr: there is no command "--bla"; see odmr --help\n' },
+    {
+      status: 64,
+      stderr:
+        'odmr: there is no command "--bla"; options stand behind the command, and odmr --help names the commands\n',
+    },
   );
 });
 
 test("an option that is not there is a usage error, with the one that was meant", async () => {
   const { status, stdout, stderr } = await run(["check", "--jsn"]);
   assert.deepEqual({ status, stdout }, { status: 64, stdout: "" });
-  assert.match(stderr, /^odmr: No flag registered for --jsn, did you mean --json\?; see --help\n$/);
+  assert.match(stderr, /^odmr: there is no --jsn; did you mean --json\?; see --help\n$/);
 });
 
 test("a word that is too much is a usage error", async () => {
   assert.equal((await run(["check", "odmr.yaml"])).status, 64);
+});
+
+test("what a word lacks is said in our words, in every build", async () => {
+  const said = async (...words: readonly string[]) => (await run(words)).stderr;
+  assert.equal(await said("init"), "odmr: relay|home is missing; see --help\n");
+  assert.equal(
+    await said("init", "cloud"),
+    'odmr: relay|home: "cloud" is neither relay nor home; see --help\n',
+  );
+  assert.equal(await said("check", "all"), 'odmr: "all" is a word too many; see --help\n');
+  assert.equal(await said("serve", "--log", "xml"), 'odmr: --log: "xml" is none of text, json; see --help\n');
+  assert.equal(await said("check", "-x"), "odmr: there is no -x; see --help\n");
+  assert.equal(await said("check", "--config"), "odmr: --config wants a value; see --help\n");
+});
+
+test("help and version may be said as words", async () => {
+  assert.deepEqual(await run(["help"]), await run(["--help"]));
+  assert.deepEqual(await run(["help", "queue", "list"]), await run(["queue", "list", "--help"]));
+  assert.deepEqual(await run(["version", "--json"]), await run(["--version", "--json"]));
 });
 
 test("a call without a password, or with a time that is none, is a usage error", async () => {
