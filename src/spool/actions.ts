@@ -10,6 +10,7 @@ import { cursorOf } from "./rows.ts";
 import type { Action, MessageId, SpoolEvent } from "./spool.ts";
 import { code, type StateCode } from "./states.ts";
 import type { Acted, ActWish, Cursor, Input } from "./store.ts";
+import { forgetTurns } from "./turns.ts";
 import { HERE, laneFor, type Mark, type Work } from "./work.ts";
 
 interface EntryRow extends Cursor {
@@ -62,8 +63,9 @@ export function expire(db: Database, { now, limit }: Input<"expire">, work: Work
   return rows.map(({ id }) => id);
 }
 
-/** Forgets the history of what left before `before`, and what the ledger noted before `ledger`. @returns rows forgotten */
-export function prune(db: Database, { before, ledger, limit }: Input<"prune">, work: Work): number {
+/** Forgets the history of what left before `before`, and turns; and what the ledger noted before `ledger`. @returns rows */
+export function prune(db: Database, wish: Input<"prune">, work: Work): number {
+  const { before, ledger, limit } = wish;
   const rows = db.all<{ seq: number; lane: number }>(
     "SELECT seq, lane FROM message WHERE gone < ? ORDER BY gone LIMIT ?",
     before,
@@ -82,7 +84,7 @@ export function prune(db: Database, { before, ledger, limit }: Input<"prune">, w
     ledger,
     limit,
   );
-  return rows.length + changes;
+  return rows.length + changes + forgetTurns(db, wish);
 }
 
 /** Pages that stay free for the mail to come, beside a quarter of those in use: giving them back and asking again costs twice. */

@@ -6,6 +6,7 @@ import type { Change, TurnRecord } from "./records.ts";
 import { BACKLOG, DEAD_AFTER, type TurnRow, turnOf } from "./rows.ts";
 import type { SpoolEvent } from "./spool.ts";
 import type { Changes, Input } from "./store.ts";
+import { leastIdAt } from "./uuid.ts";
 import type { Work } from "./work.ts";
 
 export function noteTurn(db: Database, { turn, now }: Input<"noteTurn">, work: Work): undefined {
@@ -16,6 +17,16 @@ export function noteTurn(db: Database, { turn, now }: Input<"noteTurn">, work: W
     ...[turn.delivered, turn.deferred, turn.refused, turn.octets, turn.peer, turn.why ?? null],
   );
   if (turn.state !== "running") work.total(`${turn.side} ${turn.state}`, 1);
+}
+
+/** Forgets turns that began before, but for each customer's last. @returns how many */
+export function forgetTurns(db: Database, { before, limit }: Input<"prune">): number {
+  return db.run(
+    `DELETE FROM turn WHERE id IN (SELECT id FROM turn t WHERE id < ? AND EXISTS
+       (SELECT 1 FROM turn n WHERE n.side = t.side AND n.customer = t.customer AND n.id > t.id) ORDER BY id LIMIT ?)`,
+    leastIdAt(before),
+    limit,
+  ).changes;
 }
 
 export function turns(db: Database, { filter, now }: Input<"turns">): readonly TurnRecord[] {

@@ -1,6 +1,6 @@
 /** UUIDv7 (RFC 9562 §5.7): ids that sort by time, from a Clock and a Random. */
 // Within one maker they only grow: 74 bits count on from a random start while the clock stands still or goes back.
-import type { Clock } from "../platform/clock.ts";
+import type { Clock, Instant } from "../platform/clock.ts";
 import type { Random } from "../platform/random.ts";
 
 /** Makes a maker of ids. */
@@ -17,6 +17,12 @@ export function uuids(clock: Clock, random: Random): () => string {
     }
     return format(time, count, random.bytes(8));
   };
+}
+
+/** No id that was made at that moment or later is less than this. */
+export function leastIdAt(at: Instant): string {
+  const hex = Math.max(0, Math.floor(at)).toString(16).padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }
 
 /** The counter's start leaves half of its room to count in. */

@@ -32,6 +32,7 @@ import {
   seeded,
   stored,
   temporary,
+  turnsLeft,
   WORK,
 } from "./support.ts";
 
@@ -223,6 +224,10 @@ describe("nodes of one shared spool", withPostgresqlOnBun(), () => {
   }
 
   const schema = () => /schema=(\w+)/.exec(path)?.[1] ?? "";
+
+  it("turns of long ago are forgotten, but each customer's last", async () => {
+    assert.deepEqual(await turnsLeft(a, clock), ["away", "home", "work", "work", "away", "home"]);
+  });
 
   it("the nodes are known, by host and version, and the dead ones as such", async () => {
     const nodes = await a.records.nodes();

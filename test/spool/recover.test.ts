@@ -6,7 +6,7 @@ import type { Fields, Log } from "../../src/platform/log.ts";
 import type { EmbeddedSpool } from "../../src/spool/front.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { damage } from "../../src/spool/verify.ts";
-import { all, DAY, HandClock, HOME, post, START, seeded, stored, temporary } from "./support.ts";
+import { all, DAY, HandClock, HOME, post, START, seeded, stored, temporary, turnsLeft } from "./support.ts";
 
 const large = new Uint8Array(150_000);
 
@@ -180,6 +180,18 @@ describe("prune", () => {
     assert.equal(await spool.count({}), 1);
     await spool.close(); // writes the log back
     assert.ok(size() > 100_000 && size() < 2_500_000, `${size()} octets`);
+    remove();
+  });
+
+  it("forgets turns of long ago, but each customer's last", async () => {
+    const { path: folder, remove } = temporary();
+    const clock = new HandClock();
+    const spool = await openSpool({
+      ...{ path: `${folder}/s.db`, clock, random: seeded(1), log: { log: () => {} }, files: systemFiles },
+      thread: "here",
+    });
+    assert.deepEqual(await turnsLeft(spool, clock), ["away", "home", "work", "work", "away", "home"]);
+    await spool.close();
     remove();
   });
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock, Instant, Timer } from "../../src/platform/clock.ts";
 import type { Random } from "../../src/platform/random.ts";
+import type { RecordingSpool } from "../../src/spool/records.ts";
 import type { Acceptance, Committed, Lane, MessageId, Posting, Spool } from "../../src/spool/spool.ts";
 
 export const START: Instant = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -109,6 +110,22 @@ export function acceptance(letter: Letter): Acceptance {
     trace: () => letter.trace ?? "Received: from mx\r\n",
     ...(letter.origin && { origin: letter.origin }),
   };
+}
+
+/** Three turns of two customers, the oldest of one forgotten after a month: what a spool still knows, newest first. */
+export async function turnsLeft(spool: RecordingSpool, clock: HandClock): Promise<readonly string[]> {
+  const call = async (customer: string): Promise<void> => {
+    const turn = spool.records.turn({ side: "provider", customer, peer: "192.0.2.1" });
+    await turn.end();
+    clock.pass(1000);
+  };
+  for (const customer of ["home", "work", "home", "away"]) await call(customer);
+  const last = (await spool.records.lastTurns()).map(({ customer }) => customer);
+  clock.pass(31 * DAY);
+  await call("work");
+  await spool.prune(clock.now() - 30 * DAY);
+  const left = await spool.records.turns({ limit: 9 });
+  return [...last, ...left.map(({ customer }) => customer)];
 }
 
 export async function post(spool: Spool, letter: Letter = {}): Promise<Committed> {

@@ -9,6 +9,7 @@ import type { Acted, ActWish, Cursor, Input } from "../store.ts";
 import { numbered, recipientsThat } from "./filter.ts";
 import { type Due, owe } from "./notices.ts";
 import { select } from "./pages.ts";
+import { forgetTurns } from "./records.ts";
 import { list, rows } from "./rows.ts";
 import { HERE, type Transaction } from "./transaction.ts";
 import { drop, type Mark, type Work } from "./work.ts";
@@ -91,12 +92,9 @@ export async function expire(
   return found.flatMap(({ seq, id }) => (left.has(seq) ? [id] : []));
 }
 
-/** Forgets the history of what left before `before`, and what the ledger noted before `ledger`. @returns rows forgotten */
-export async function prune(
-  db: Transaction,
-  { before, ledger, limit }: Input<"prune">,
-  work: Work,
-): Promise<number> {
+/** Forgets the history of what left before `before`, and turns; and what the ledger noted before `ledger`. @returns rows */
+export async function prune(db: Transaction, wish: Input<"prune">, work: Work): Promise<number> {
+  const { before, ledger, limit } = wish;
   const found = await db.all<{ seq: number; lane: number }>(
     `SELECT seq, lane FROM message WHERE gone < $1::bigint ORDER BY gone LIMIT $2::bigint FOR UPDATE SKIP LOCKED`,
     before,
@@ -123,7 +121,7 @@ export async function prune(
     ledger,
     limit,
   );
-  return found.length + forgotten.length;
+  return found.length + forgotten.length + (await forgetTurns(db, wish));
 }
 
 /** What an action does to each recipient of a state that it is `from`. */

@@ -3,6 +3,7 @@ import { BACKLOG, bucketsOf, DEAD_AFTER, eventOf, type TurnRow, totalsOf, turnOf
 import type { Direction, RecipientState, SpoolEvent } from "../spool.ts";
 import { code } from "../states.ts";
 import type { Audit, Changes, Input, Tally } from "../store.ts";
+import { leastIdAt } from "../uuid.ts";
 import { and, isId, numbered, sql } from "./filter.ts";
 import { clean, rows } from "./rows.ts";
 import { HERE, HORIZON, type Transaction, TX } from "./transaction.ts";
@@ -58,12 +59,28 @@ export async function turns(
   return found.map((row) => turnOf(row, now));
 }
 
+/** Forgets turns that began before, but for each customer's last. @returns how many */
+export async function forgetTurns(db: Transaction, { before, limit }: Input<"prune">): Promise<number> {
+  const forgotten = await db.all(
+    `DELETE FROM turn WHERE id IN (SELECT id FROM turn t WHERE id < $1::text::uuid AND EXISTS
+       (SELECT 1 FROM turn n WHERE n.side = t.side AND n.customer = t.customer AND n.id > t.id)
+       ORDER BY id LIMIT $2::bigint FOR UPDATE SKIP LOCKED) RETURNING 1 AS x`,
+    leastIdAt(before),
+    limit,
+  );
+  return forgotten.length;
+}
+
+/** From one customer to the next by the index: of all the turns there were, only these are read. */
 export async function lastTurns(
   db: Transaction,
   { now }: Input<"lastTurns">,
 ): Promise<readonly TurnRecord[]> {
   const found = await db.all<TurnRow>(
-    "SELECT DISTINCT ON (side, customer) * FROM turn ORDER BY side, customer, id DESC",
+    `WITH RECURSIVE last AS ((SELECT * FROM turn ORDER BY side DESC, customer DESC, id DESC LIMIT 1) UNION ALL
+       SELECT n.* FROM last l CROSS JOIN LATERAL (SELECT * FROM turn t WHERE (t.side, t.customer) < (l.side, l.customer)
+         ORDER BY t.side DESC, t.customer DESC, t.id DESC LIMIT 1) n)
+     SELECT * FROM last ORDER BY side, customer`,
   );
   return found.map((row) => turnOf(row, now));
 }
