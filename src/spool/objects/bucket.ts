@@ -140,7 +140,7 @@ export class Bucket {
     for (let wait = BETWEEN; ; wait *= 2) {
       const answer = await this.#once(wish).catch((error: unknown) => {
         if (error instanceof SpoolError) throw error;
-        return error instanceof Error ? error.message : String(error);
+        return why(error);
       });
       const trouble = typeof answer === "string" ? answer : troubleOf(wish, answer);
       if (typeof answer !== "string" && trouble === undefined) {
@@ -216,6 +216,12 @@ function troubleOf({ method }: Wish, answer: Answer): string | undefined {
   const { status } = answer;
   const failed = status < 200 || status > 299 || (method === "POST" && /<Error>/.test(text(answer)));
   return failed ? `status ${status}` : undefined;
+}
+
+/** A runtime may say no more than "fetch failed", and why only in the cause. */
+function why(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
 /** Such as a store says that is overloaded, or restarts. */
