@@ -35,7 +35,7 @@ const mayAlso: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^src\/spool\//, /^src\/platform\/(sqlite|files|hash|memory)\.ts$/],
   [/^src\/delivery\//, /^src\/platform\/files\.ts$/],
   // Keys and certificates are made, and kept in files that are whole or not there.
-  [/^src\/acme\//, /^src\/platform\/(selfsigned|newfile)\.ts$/],
+  [/^src\/acme\//, /^src\/platform\/(selfsigned|newfile|capped)\.ts$/],
   // Whose octets they are, from the network to the disk.
   [/^src\/net\//, /^src\/platform\/memory\.ts$/],
   // A spool hands out parcels and takes outcomes: delivery's words, not its code.

@@ -2,6 +2,7 @@
 // It is open all the time, so that root's rights are needed once; without an order under way there is nothing to be had.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { ListenAddress } from "../net/listen.ts";
+import { capped } from "../platform/capped.ts";
 import { type OpenDoor, openDoor } from "./door.ts";
 import type { Proof, Showcase } from "./order.ts";
 
@@ -13,10 +14,10 @@ const WITHIN = 10_000;
 export async function openHttpShowcase(address: ListenAddress): Promise<Showcase & OpenDoor> {
   const shown = new Map<string, string>();
   const server = createServer((request, response) => answer(request, response, shown));
-  server.maxConnections = CONNECTIONS;
+  const { front, drop } = capped(server, CONNECTIONS);
   server.headersTimeout = WITHIN;
   server.requestTimeout = WITHIN;
-  const door = await openDoor(server, address, () => server.closeAllConnections());
+  const door = await openDoor(front, address, drop);
   return {
     type: "http-01",
     ...door,

@@ -1,8 +1,10 @@
 /** HTTP: a fetch handler on a port or a unix socket. */
 // It is plain HTTP: for this host, or for a proxy with TLS before it.
 import { chmod, unlink } from "node:fs/promises";
+import type { Server as NodeServer } from "node:http";
 import { connect, type Server } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
+import { capped } from "./capped.ts";
 
 export type HttpAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
@@ -23,17 +25,17 @@ const SOCKET_MODE = 0o660;
 /** @throws the system's error, EADDRINUSE if somebody listens there */
 export async function serveHttp(fetch: FetchHandler, address: HttpAddress): Promise<HttpServer> {
   // The global Request and Response stay as they are: the rest of the program has its own use for them.
-  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as HttpListener;
-  server.maxConnections = CONNECTIONS;
+  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as NodeServer;
+  const { front, drop } = capped(server, CONNECTIONS);
   if ("path" in address) await removeStale(address.path);
-  await listening(server, address);
+  await listening(front, address);
   if ("path" in address) await chmod(address.path, SOCKET_MODE);
   return {
-    address: addressOf(server, address),
+    address: addressOf(front, address),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
+        front.close(() => resolve());
+        drop();
       }),
   };
 }
@@ -44,10 +46,6 @@ export function peerOf(env: unknown): string {
     readonly incoming?: { readonly socket: { readonly remoteAddress?: string } };
   };
   return incoming === undefined ? "" : (incoming.socket.remoteAddress ?? "unix");
-}
-
-interface HttpListener extends Server {
-  closeAllConnections(): void;
 }
 
 function listening(server: Server, address: HttpAddress): Promise<void> {

@@ -33,6 +33,7 @@ const patterns = [
   ...["\\r\\n\\u0000.\\r\\n", "\\r\\n.\\u0000\\r\\n", "\\r\\n.\\r\\r\\n", "\\r\\r\\n.\\r\\r\\n"],
 ].map((pattern) => `"${pattern}"`);
 
+const http = "inputs/http.test.ts";
 const sent = "inputs/sent.test.ts";
 const servers = "inputs/servers.test.ts";
 const call = "relay/call.test.ts";
@@ -226,15 +227,37 @@ const list: Readonly<Record<string, Items>> = {
     ],
   },
   "the admin interface": {
-    ...each(["admin/gate.test.ts", "no token, a wrong one"], "no token", "wrong token"),
-    "cross-site POST": ["admin/gate.test.ts", "a page of another site changes nothing"],
-    "foreign Host": ["admin/gate.test.ts", "a foreign Host is refused"],
+    ...each([http, '"no token": '], "no token"),
+    ...each([http, '"wrong token": ', "a guesser is slowed down, and its neighbour is not"], "wrong token"),
+    "cross-site POST": [
+      [http, '"cross-site POST": '],
+      ["admin/gate.test.ts", "a page of another site changes nothing"],
+    ],
+    "foreign Host": [
+      [http, '"foreign Host": '],
+      ["admin/gate.test.ts", "a foreign Host is refused"],
+    ],
     "HTML and ANSI escapes in Subject": [
-      ["admin/gate.test.ts", "what a hostile sender wrote"],
+      [http, "HTML and ANSI escapes in Subject come as the text that they are"],
       ["admin/pages.test.ts", "shows what strangers wrote as text"],
     ],
-    "%2e%2e": ["admin/gate.test.ts", "dots and escapes in paths lead nowhere"],
-    "JSON bombs": ["admin/gate.test.ts", "bodies that are no JSON, too deep"],
+    "%2e%2e": [
+      [http, '"%2e%2e": '],
+      ["admin/gate.test.ts", "dots and escapes in paths lead nowhere"],
+    ],
+    "JSON bombs": [
+      [http, '"JSON bombs": '],
+      ["admin/gate.test.ts", "bodies that are no JSON, too deep"],
+    ],
+    "other protocols": [http, "SMTP: ", '"a TLS ClientHello": '],
+    "more than can be kept": [
+      http,
+      '"a path of 1 MB": ',
+      '"100,000 fields": ',
+      '"a body without end in chunks": ',
+    ],
+    "a second request behind the first": [http, '"a length and chunks: a second request behind": '],
+    "slow and many": [http, "has 256 connections at most", "stops within its fields"],
   },
   faults: {
     "SIGKILL at any moment": [
