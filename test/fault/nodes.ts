@@ -163,11 +163,11 @@ class Cluster {
   /** Stands still until its leases were given away, and goes on then. */
   async paused(node: number, meanwhile: () => Promise<void>): Promise<void> {
     const pid = this.#nodes[node]?.pid ?? 0;
-    process.kill(pid, "SIGSTOP");
+    tell(pid, "SIGSTOP");
     try {
       await meanwhile();
     } finally {
-      process.kill(pid, "SIGCONT");
+      tell(pid, "SIGCONT");
     }
   }
 
@@ -177,6 +177,15 @@ class Cluster {
 
   get server(): Postgresql {
     return this.#server;
+  }
+}
+
+/** It may be killed in the same round. */
+function tell(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code !== "ESRCH") throw fault;
   }
 }
 
