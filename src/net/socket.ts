@@ -67,13 +67,35 @@ interface Wait<T> {
   reject(error: Error): void;
 }
 
+/** Whose events a socket's are. Closures for each would be half a kilobyte of every silent session. */
+const connections = new WeakMap<Socket, SocketConnection>();
+
 class SocketConnection implements Connection {
+  static readonly #ears = Object.entries({
+    data(this: Socket, bytes: Uint8Array) {
+      connections.get(this)!.#take(bytes);
+    },
+    drain(this: Socket) {
+      connections.get(this)!.#drained();
+    },
+    end(this: Socket) {
+      connections.get(this)!.#end();
+    },
+    error(this: Socket, error: Error) {
+      const connection = connections.get(this)!;
+      connection.#break(connectionError(peerName(connection.peer), error));
+    },
+    close(this: Socket) {
+      const connection = connections.get(this)!;
+      connection.#break(lost(connection.peer));
+    },
+  }) as readonly (readonly [event: string, hear: () => void])[];
+
   readonly peer: Peer;
   readonly local: Peer;
   readonly tls: TlsFacts | undefined;
   readonly #socket: Socket;
   readonly #clock: Clock;
-  readonly #ears: readonly (readonly [event: string, hear: (what: never) => void])[];
   #arrived: Uint8Array[] = [];
   #octets = 0;
   #paused = false;
@@ -91,15 +113,9 @@ class SocketConnection implements Connection {
     this.tls = tls;
     this.#socket = socket;
     this.#clock = clock;
-    this.#ears = [
-      ["data", (bytes: Uint8Array) => this.#take(bytes)],
-      ["drain", () => this.#drained()],
-      ["end", () => this.#end()],
-      ["error", (error: Error) => this.#break(connectionError(peerName(peer), error))],
-      ["close", () => this.#break(lost(peer))],
-    ];
     socket.setNoDelay(true);
-    for (const [event, hear] of this.#ears) socket.on(event, hear as () => void);
+    connections.set(socket, this);
+    for (const [event, hear] of SocketConnection.#ears) socket.on(event, hear);
     if (socket.destroyed) this.#break(lost(peer));
   }
 
@@ -260,7 +276,7 @@ class SocketConnection implements Connection {
   }
 
   #deafen(): void {
-    for (const [event, hear] of this.#ears) this.#socket.off(event, hear as () => void);
+    for (const [event, hear] of SocketConnection.#ears) this.#socket.off(event, hear);
   }
 
   /** Sees to it that #ring comes by when `within` is over; a timer set for earlier will do. @returns when that is */
