@@ -140,6 +140,40 @@ describe("a release", { skip }, () => {
     );
   });
 
+  it("is installed by root's install.sh with its user and folders, as the package does it", {
+    skip: needsRoot,
+  }, () => {
+    mkdirSync(at("ground"));
+    const said = sh(
+      `unshare -m sh -ec '
+        mount -t tmpfs tmpfs ground; mkdir ground/u ground/w ground/r
+        mount -t overlay overlay -o lowerdir=/,upperdir=ground/u,workdir=ground/w ground/r
+        mount -t tmpfs tmpfs ground/r/run; mkdir -p ground/r/run/systemd/system ground/r/got
+        mount -t proc proc ground/r/proc
+        ln -s /bin/true ground/r/usr/local/bin/systemctl
+        cp out/${name}.tar.gz out/SHA256SUMS out/install.sh ground/r/got
+        chroot ground/r sh -ec "
+          sh /got/install.sh /got/${name}.tar.gz
+          stat -c \\"%A %U:%G %n\\" /usr/local/bin/odmr /var/lib/odmr /etc/odmr
+          grep -h ^ExecStart=.*serve /usr/local/lib/systemd/system/odmr.service
+          odmr init relay --hostname relay.example.net /etc/odmr/odmr.yaml 2>&1
+          grep ^user: /etc/odmr/odmr.yaml
+        "'`,
+    );
+    assert.equal(said.status, 0, said.stderr);
+    const [, ...lines] = said.stdout.trim().split("\n");
+    assert.deepEqual(lines, [
+      "-rwxr-xr-x root:root /usr/local/bin/odmr",
+      "drwx------ odmr:odmr /var/lib/odmr",
+      "drwxr-x--- root:odmr /etc/odmr",
+      "ExecStart=/usr/local/bin/odmr serve --config /etc/odmr/odmr.yaml",
+      "Wrote /etc/odmr/odmr.yaml. Then:",
+      "  systemctl enable --now odmr",
+      "  odmr invite home --domain example.org",
+      "user: odmr",
+    ]);
+  });
+
   it("runs in a chroot that has the C library's files and /proc, and nothing else", {
     skip: needsRoot,
   }, () => {
