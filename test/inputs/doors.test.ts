@@ -1,5 +1,5 @@
 import { after, afterEach, before, describe, it } from "node:test";
-import { Doors, entrances, nameOf } from "./doors.ts";
+import { Doors, tried as everyEntrance, nameOf } from "./doors.ts";
 import { families } from "./rows/families.ts";
 import { empty, envelopeAt, isKept, message, NEXT, quit, tried } from "./rows.ts";
 
@@ -10,7 +10,7 @@ before(async () => {
 after(() => doors.close());
 afterEach(() => empty(doors));
 
-for (const entrance of entrances)
+for (const entrance of everyEntrance)
   describe(`at ${nameOf(entrance)},`, () => {
     for (const { name, rows } of families)
       for (const row of rows)

@@ -47,6 +47,10 @@ export const entrances: readonly Entrance[] = services.flatMap((service) =>
   lines[service].map((line) => ({ service, line })),
 );
 
+/** In memory nothing is a runtime's own: those lines are tried on one of them. */
+export const tried: readonly Entrance[] =
+  "Deno" in globalThis ? entrances.filter(({ line }) => line !== "octets") : entrances;
+
 const places: Readonly<Record<Service, string>> = {
   intake: "the intake door",
   lmtp: "the LMTP door",

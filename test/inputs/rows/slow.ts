@@ -101,7 +101,7 @@ const slowly: Timed = {
 
 const steadily: Timed = {
   name: "no less than the minimum rate",
-  at: isReal,
+  at: ({ line }) => line === "clear",
   async holds(doors, entrance, clock) {
     const { peer, over } = await arrive(doors, entrance, "addressed");
     await play(peer, "C", ["C: DATA", "P: 354 *"]);
