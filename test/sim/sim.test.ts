@@ -12,9 +12,11 @@ const LIVES = onDeno ? 6 : 8;
 const FROM = onDeno ? [10_000, 10_006] : [1, 11, 21, 31];
 
 const folder = mkdtempSync(join(quickFolder(), "odmr-sim-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
+// In each part: Deno does not do it for a file.
+const tidy = (): void => rmSync(folder, { recursive: true, force: true });
 
 describe("the relay and its customers, simulated", () => {
+  after(tidy);
   for (const from of FROM)
     it(`lose nothing and double nothing in ${LIVES} lives of broken lines, disks and power, from seed ${from}`, async () => {
       let delivered = 0;
@@ -41,6 +43,7 @@ describe("the relay and its customers, simulated", () => {
 
 // One runtime is enough: what is tried is the check.
 describe("the conservation check", { skip: onDeno }, () => {
+  after(tidy);
   for (const [name, mutant] of Object.entries(mutants))
     it(`finds a program without ${mutant.without}`, async () => {
       const lives = await livesToFind(mutant, 1, folder);
