@@ -22,7 +22,7 @@ import {
   unprivileged,
   withPostgresqlOnBun,
 } from "../support/postgresql.ts";
-import { freePort, start, withPeers } from "../support/processes.ts";
+import { eventually, freePort, start, withPeers } from "../support/processes.ts";
 
 const LARGE = new Uint8Array(700_000).fill(120);
 const expires = Date.now() + 30 * DAY;
@@ -91,7 +91,10 @@ describe("a database with a standby", withPostgresqlOnBun(), () => {
       `postgres://odmr@${order.map((port) => `127.0.0.1:${port}`).join(",")}/postgres?schema=relay`;
     try {
       const streaming = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
-      while ((await first.sql(streaming)) !== "1");
+      await eventually(
+        async () => (await first.sql(streaming)) === "1",
+        () => "nothing streams",
+      );
       await first.sql("ALTER SYSTEM SET synchronous_standby_names = '*'");
       await first.sql("SELECT pg_reload_conf()");
       // Whoever asks the standby first is not content with it.

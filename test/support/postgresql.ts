@@ -6,7 +6,7 @@ import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parsePostgres } from "../../src/spool/postgres/address.ts";
 import { type Connection, connect } from "../../src/spool/postgres/connection.ts";
-import { run, start } from "./processes.ts";
+import { eventually, run, start } from "./processes.ts";
 
 const ROOT = "/usr/lib/postgresql";
 const versions = existsSync(ROOT) ? readdirSync(ROOT).sort((a, b) => Number(b) - Number(a)) : [];
@@ -184,8 +184,24 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
     ...{ folder, put, die: () => running.kill() },
     async crash() {
       await running.kill();
-      await rm(join(data, "postmaster.pid"), { force: true });
-      running = await begin();
+      // Its children go after it, and hold its memory until then.
+      let last: unknown;
+      const begun = async () => {
+        await rm(join(data, "postmaster.pid"), { force: true });
+        return await begin().catch((error: unknown) => {
+          if (!/still in use/.test(String(error))) throw error;
+          last = error;
+          return undefined;
+        });
+      };
+      await eventually(
+        async () => {
+          const again = await begun();
+          if (again !== undefined) running = again;
+          return again !== undefined;
+        },
+        () => String(last),
+      );
     },
     async stop() {
       eraser?.end();
