@@ -40,11 +40,14 @@ async function had(post: Post, round: number): Promise<readonly string[]> {
     .sort();
 }
 
+/** Deno takes twice as long for each: every third is cut there. */
+const STEP = "Deno" in globalThis ? 3 : 1;
+
 /** Cuts a turn after every octet of one direction, calls again without a cut, and looks what is at home. */
 async function cutEverywhere(direction: 0 | 1): Promise<number> {
   const post = await openPost();
   try {
-    for (let at = 1; ; at++) {
+    for (let at = 1; ; at += STEP) {
       await hold(post, at);
       post.line = { cut: direction === 0 ? [at, undefined] : [undefined, at] };
       const broke = await post.call().then(
