@@ -1,6 +1,7 @@
 /** ATRN, decided: whose mail is asked for, may it be asked for, and is there any (RFC 2645 §5.2.1). */
 // One domain that is not the customer's, and nothing at all moves; the reply does not tell whether anybody has it.
 
+import { hex } from "../smtp/sasl/octets.ts";
 import type { Claim } from "../spool/spool.ts";
 import { type Reply, reply } from "../wire/reply.ts";
 import { type Customer, laneOf } from "./customers.ts";
@@ -75,8 +76,4 @@ function turning(count: number): Reply {
     "2.0.0",
     `OK now reversing the connection, ${count} ${count === 1 ? "message" : "messages"}`,
   );
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, "0")).join("");
 }

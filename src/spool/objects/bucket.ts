@@ -4,7 +4,7 @@ import { type Clock, pause } from "../../platform/clock.ts";
 import { sha256 } from "../../platform/hash.ts";
 import { SpoolError, type SpoolFault } from "../spool.ts";
 import type { Credentials } from "./credentials.ts";
-import { type ObjectPlace, shownPlace } from "./place.ts";
+import type { ObjectPlace } from "./place.ts";
 
 /** How long a store that is away is waited for; one that was away before, not at all. */
 const PATIENCE = 8_000;
@@ -122,9 +122,10 @@ export class Bucket {
   /** Objects in parts that were begun and not completed; a store that shows a thousand shows the rest the next time. */
   async uploads(prefix: string): Promise<readonly { readonly key: string; readonly upload: string }[]> {
     const xml = text(await this.#ask({ method: "GET", query: { uploads: "", prefix } }));
-    return inXml(xml, "Upload").map((one) => ({
-      ...{ key: inXml(one, "Key")[0] ?? "", upload: inXml(one, "UploadId")[0] ?? "" },
-    }));
+    return inXml(xml, "Upload").map((one) => {
+      const [[key = ""], [upload = ""]] = [inXml(one, "Key"), inXml(one, "UploadId")];
+      return { key, upload };
+    });
   }
 
   async #gone(wish: Wish): Promise<void> {
@@ -168,7 +169,10 @@ export class Bucket {
     });
     const signed = await new AwsV4Signer({
       ...{ method, url: url.href, service: "s3", region: place.region, ...keys },
-      headers: { ...headers, "x-amz-content-sha256": hex(sha256(body ?? new Uint8Array())) },
+      headers: {
+        ...headers,
+        "x-amz-content-sha256": Buffer.from(sha256(body ?? new Uint8Array())).toString("hex"),
+      },
     }).sign();
     const ending = new AbortController();
     const deadline = clock.after(DEADLINE, () => ending.abort(new Error("no answer within a minute")));
@@ -200,11 +204,6 @@ export class Bucket {
   #name(key = ""): string {
     const { bucket, endpoint } = this.#options.place;
     return `s3://${bucket}/${key} at ${new URL(endpoint).host}`;
-  }
-
-  /** For messages. */
-  get shown(): string {
-    return shownPlace(this.#options.place);
   }
 }
 
@@ -248,8 +247,4 @@ function unescaped(text: string): string {
 
 function text({ bytes }: Answer): string {
   return new TextDecoder().decode(bytes);
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 }

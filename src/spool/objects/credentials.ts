@@ -1,8 +1,8 @@
 /** The keys to object storage: from a file, from the environment, or from where Amazon's own tools look. */
 // A file that others may read is refused, as everywhere. Nothing of a key is ever in a message.
-import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { readSecretFile } from "../secretfile.ts";
 import { SpoolError } from "../spool.ts";
 
 export interface Credentials {
@@ -25,7 +25,10 @@ export async function credentialsOf(
       ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
     };
   const where = file ?? env.AWS_SHARED_CREDENTIALS_FILE ?? join(homedir(), ".aws", "credentials");
-  const found = inFile(await secret(where), file === undefined ? AWS_PROFILE : "default");
+  const found = inFile(
+    await readSecretFile(where, "the keys to the object storage", "denied"),
+    file === undefined ? AWS_PROFILE : "default",
+  );
   if (found === undefined)
     throw new SpoolError(
       "denied",
@@ -49,17 +52,4 @@ export function inFile(text: string, profile: string): Credentials | undefined {
   );
   if (!id || !key) return undefined;
   return { accessKeyId: id, secretAccessKey: key, ...(token && { sessionToken: token }) };
-}
-
-async function secret(file: string): Promise<string> {
-  try {
-    const { mode } = await stat(file);
-    if (process.platform === "win32" || (mode & 0o044) === 0) return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new SpoolError("denied", `the keys to the object storage: ${file} cannot be read`, { cause });
-  }
-  throw new SpoolError(
-    "denied",
-    `the keys to the object storage: others may read ${file}; chmod 600 ${file}`,
-  );
 }

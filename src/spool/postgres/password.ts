@@ -1,18 +1,19 @@
 /** The password of a shared spool: from a file for it alone, or from where libpq's programs look. */
 // A file that others may read is refused, as everywhere.
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { SpoolError } from "../spool.ts";
+import { readSecretFile } from "../secretfile.ts";
 import type { PostgresAddress } from "./address.ts";
 
 /** undefined: there is none, and the server may not ask for one. @throws SpoolError */
 export async function passwordOf(address: PostgresAddress, user: string): Promise<string | undefined> {
-  if (address.passwordFile !== undefined) return (await secret(address.passwordFile)).replace(/\r?\n$/, "");
+  if (address.passwordFile !== undefined)
+    return (await readSecretFile(address.passwordFile, "the spool's password", "io")).replace(/\r?\n$/, "");
   if (process.env.PGPASSWORD !== undefined) return process.env.PGPASSWORD;
   const file = process.env.PGPASSFILE ?? join(homedir(), ".pgpass");
   if (process.env.PGPASSFILE === undefined && !(await exists(file))) return undefined;
-  return inPassFile(await secret(file), address, user);
+  return inPassFile(await readSecretFile(file, "the spool's password", "io"), address, user);
 }
 
 /** The first line that fits: `host:port:database:user:password`, where `*` fits all and `\` takes a colon's meaning. */
@@ -36,16 +37,6 @@ export function inPassFile(
       return fields[4];
   }
   return undefined;
-}
-
-async function secret(file: string): Promise<string> {
-  try {
-    const { mode } = await stat(file);
-    if (process.platform === "win32" || (mode & 0o044) === 0) return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new SpoolError("io", `the spool's password: ${file} cannot be read`, { cause });
-  }
-  throw new SpoolError("io", `the spool's password: others may read ${file}; chmod 600 ${file}`);
 }
 
 async function exists(file: string): Promise<boolean> {
