@@ -7,6 +7,7 @@ import { connect, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { fromSource } from "../../cmd/demo/child.ts";
+import { eventually } from "../support/processes.ts";
 import { inWorld, portOf } from "../support/program.ts";
 
 const IDLE = 10_000;
@@ -42,7 +43,8 @@ async function flood(
   again: string,
   octets: number,
 ): Promise<void> {
-  const { socket } = await knock(port, from);
+  const { socket, word } = await knock(port, from);
+  assert.equal(word, "220");
   const gone = once(socket.resume(), "close").catch(() => undefined);
   socket.write(first);
   for (let said = 0; said < octets && !socket.destroyed; said += again.length)
@@ -95,6 +97,17 @@ serve:
         const over = await knock(port, "127.2.0.1");
         assert.equal(over.word, "421");
         for (const socket of here.splice(-100)) socket.destroy();
+        // It hears of that when it comes to it.
+        await eventually(
+          async () => {
+            const all = await Promise.all(
+              Array.from({ length: 50 }, (_, i) => knock(port, addressOf(500 + i))),
+            );
+            for (const { socket } of all) socket.destroy();
+            return all.every(({ word }) => word === "220");
+          },
+          () => "room where a hundred left",
+        );
         const envelope = "EHLO x.test\r\nMAIL FROM:<a@world.test>\r\nRCPT TO:<bob@example.org>\r\n";
         let from = 0;
         const another = () => `127.3.0.${++from}`;
