@@ -135,10 +135,10 @@ export class SpoolDraft implements Draft {
 
   async #content(): Promise<{ readonly content: StoredBody; readonly hash: Uint8Array }> {
     if (this.#large === undefined) {
-      const bytes = copied(this.#pieces, this.#octets);
+      const pieces = this.#pieces;
+      const bytes = copied(pieces, this.#octets);
       this.#pieces = [];
-      // What the network brought it in is dead now.
-      trickled(this.#octets);
+      if (this.#likeness === undefined) trickled(pieces);
       return { content: { bytes }, hash: sha256(bytes) };
     }
     await this.#large.body.finish();

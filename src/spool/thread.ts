@@ -1,9 +1,10 @@
 /** The Worker's side of worker.ts: opens the store and runs the batches that it is sent. An entry point of its own. */
 // One question, one answer, in order; nothing here is asynchronous, so that nothing can overtake.
 import { openDatabase } from "../platform/sqlite.ts";
+import { type Parcel, unwrapped, wrapped } from "./parcel.ts";
 import { SpoolError } from "./spool.ts";
 import { openStore, type SqliteStore } from "./sqlite.ts";
-import type { Answers } from "./store.ts";
+import type { Operation } from "./store.ts";
 import type { FromThread, ToThread } from "./worker.ts";
 
 /** The part of a Worker's global scope that is used here; no type library of ours has it. */
@@ -18,7 +19,7 @@ let store: SqliteStore | undefined;
 scope.onmessage = ({ data }) => {
   try {
     const answer = answerTo(data);
-    scope.postMessage(answer, answer.type === "answers" ? octetsOf(answer.answers) : []);
+    scope.postMessage(answer, answer.type === "answers" ? [answer.answers.block] : []);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     scope.postMessage(
@@ -35,7 +36,7 @@ function answerTo(question: ToThread): FromThread {
       return { type: "opened", id: store.id };
     case "call":
       if (store === undefined) throw new SpoolError("closed", "the store is not open");
-      return { type: "answers", answers: store.run(question.batch) };
+      return { type: "answers", answers: answersOf(store, question.batch) };
     case "close":
       store?.end();
       store = undefined;
@@ -43,12 +44,11 @@ function answerTo(question: ToThread): FromThread {
   }
 }
 
-/** Bodies that were read for a lease go over without a copy. */
-function octetsOf({ answers }: Answers): readonly ArrayBuffer[] {
-  return answers.flatMap((answer) => {
-    if (!("value" in answer) || typeof answer.value !== "object" || !("messages" in answer.value)) return [];
-    return answer.value.messages.flatMap(({ content }) =>
-      "bytes" in content && content.bytes.buffer instanceof ArrayBuffer ? [content.bytes.buffer] : [],
-    );
-  });
+/** The block goes at once: a thread that hardly makes objects of its own would collect it late. */
+function answersOf(store: SqliteStore, batch: Parcel): Parcel {
+  try {
+    return wrapped(store.run(unwrapped(batch) as readonly Operation[]));
+  } finally {
+    batch.block.transfer(0);
+  }
 }

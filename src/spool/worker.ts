@@ -1,18 +1,19 @@
 /** A store in a Worker: the same store, one message each way for each batch. */
-// Octets are handed over, not copied: what was in a batch is gone on this side.
+// What is asked in one turn of the event loop crosses in one parcel, and so do its answers.
+import { type Parcel, unwrapped, wrapped } from "./parcel.ts";
 import { SpoolError, type SpoolFault } from "./spool.ts";
 import type { Answers, Operation, Store } from "./store.ts";
 
 /** What the thread is told. */
 export type ToThread =
   | { readonly type: "open"; readonly path: string; readonly id: string }
-  | { readonly type: "call"; readonly batch: readonly Operation[] }
+  | { readonly type: "call"; readonly batch: Parcel }
   | { readonly type: "close" };
 
 /** What it answers, in order: one answer each. */
 export type FromThread =
   | { readonly type: "opened"; readonly id: string }
-  | { readonly type: "answers"; readonly answers: Answers }
+  | { readonly type: "answers"; readonly answers: Parcel }
   | { readonly type: "closed" }
   | { readonly type: "failed"; readonly fault: SpoolFault; readonly message: string };
 
@@ -55,9 +56,10 @@ export class WorkerStore implements Store {
   }
 
   async call(batch: readonly Operation[]): Promise<Answers> {
-    const answer = await this.#ask({ type: "call", batch }, batch.flatMap(octetsOf));
+    const parcel = wrapped(batch);
+    const answer = await this.#ask({ type: "call", batch: parcel }, [parcel.block]);
     if (answer.type !== "answers") throw new SpoolError("io", `the spool's thread said ${answer.type}`);
-    return answer.answers;
+    return unwrapped(answer.answers) as Answers;
   }
 
   async close(): Promise<void> {
@@ -86,11 +88,4 @@ export class WorkerStore implements Store {
     this.#dead = error;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
-}
-
-/** A draft's octets are its own copy: they can go. */
-function octetsOf({ name, input }: Operation): readonly ArrayBuffer[] {
-  if (name !== "accept" || !("bytes" in input.content)) return [];
-  const { buffer } = input.content.bytes;
-  return buffer instanceof ArrayBuffer ? [buffer] : [];
 }
