@@ -29,9 +29,24 @@ export function logOf(flags: { readonly log: "text" | "json"; readonly logLevel:
     format: flags.log,
     level: flags.logLevel,
     clock,
-    write: (line) => void process.stderr.write(line),
+    write: inOneGo((lines) => void process.stderr.write(lines)),
     colour: process.stderr.isTTY === true && !process.env.NO_COLOR,
   });
+}
+
+/** Lines that come in one go are written in one: a commit of fifty messages is one call of the system. */
+export function inOneGo(write: (lines: string) => void): (line: string) => void {
+  let lines = "";
+  const flush = () => {
+    const all = lines;
+    lines = "";
+    if (all !== "") write(all);
+  };
+  process.on("exit", flush);
+  return (line) => {
+    if (lines === "") queueMicrotask(flush);
+    lines += line;
+  };
 }
 
 const rank: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };

@@ -2,14 +2,20 @@
 // Bun sizes its heap by the machine's RAM and hardly counts what the network's buffers hold: of a message of 200 MB
 // more than half lay dead in memory. A full collection takes some 5 ms; a body of 200 MB comes in 0.87 s and not 0.69.
 
-/** Octets that may pass between two collections. Measured: with 8 MB a process reaches 149 MB, with 4 some 10 less. */
-const EACH = 4_000_000;
+interface Pace {
+  /** Octets that may pass between two collections. */
+  readonly each: number;
+  /** How long none follows another, in lengths of the last one. */
+  readonly rest: number;
+}
 
 /**
- * How long none follows another, in lengths of the last one. Where mail is large memory goes before speed: with rests of
- * three, which cost a third less with ten senders of 1 MB, a busy machine's long collections let it pass 150 MB.
+ * Where mail is large memory goes before speed: with 8 MB a process reaches 149 MB, with 4 some 10 less; rests of three cost
+ * a third less with ten senders of 1 MB, but a busy machine's long collections let it pass 150 MB. Small mail is emptied where
+ * it was used up, all but its last piece: a collection every 4 MB cost an eighth of all its time and saved 8 MB of memory.
  */
-const REST = { large: 0, small: 15 } as const;
+const LARGE: Pace = { each: 4_000_000, rest: 0 };
+const SMALL: Pace = { each: 16_000_000, rest: 15 };
 
 let sinceLast = 0;
 /** The last collection: when it ended, and how long it took, in milliseconds. */
@@ -31,8 +37,13 @@ export function lend(bytes: Uint8Array): void {
 
 /** To be told by the last who needs them: nobody may look at these octets, or at any view of them, again. */
 export function giveBack(bytes: Uint8Array): void {
-  if (fills(bytes) && lent.delete(bytes.buffer)) (bytes.buffer as ArrayBuffer).transfer(0);
-  else passed(bytes.length);
+  if (!emptied(bytes)) passed(bytes.length);
+}
+
+function emptied(bytes: Uint8Array): boolean {
+  if (!fills(bytes) || !lent.delete(bytes.buffer)) return false;
+  (bytes.buffer as ArrayBuffer).transfer(0);
+  return true;
 }
 
 function fills({ length, buffer }: Uint8Array): boolean {
@@ -41,17 +52,19 @@ function fills({ length, buffer }: Uint8Array): boolean {
 
 /** To be told of octets that were read or written in bulk. Deno's V8 sees its buffers, and needs no word. */
 export function passed(octets: number): void {
-  count(octets, REST.large);
+  count(octets, LARGE);
 }
 
-/** The same of mail that comes in many small pieces, and faster: where it is a flood, speed goes before memory. */
-export function trickled(octets: number): void {
-  count(octets, REST.small);
+/** The same of mail that came in small pieces: where it is a flood, speed goes before memory. */
+export function trickled(pieces: readonly Uint8Array[]): void {
+  let left = 0;
+  for (const piece of pieces) if (!emptied(piece)) left += piece.length;
+  count(left, SMALL);
 }
 
-function count(octets: number, rest: number): void {
+function count(octets: number, { each, rest }: Pace): void {
   sinceLast += octets;
-  if (sinceLast >= EACH && performance.now() >= last.ended + rest * last.took) collect();
+  if (sinceLast >= each && performance.now() >= last.ended + rest * last.took) collect();
 }
 
 /** Bun's own word, where there is a Bun: the types of one runtime are not asked of the others. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openLog } from "../../cmd/log.ts";
+import { inOneGo, openLog } from "../../cmd/log.ts";
 import type { Clock } from "../../src/platform/clock.ts";
 import type { Fields, Level } from "../../src/platform/log.ts";
 
@@ -58,4 +58,15 @@ test("what is below the level is dropped", () => {
 
 test("a terminal gets the level in colour", () => {
   assert.equal(logged("text", {}, { colour: true }), "2026-11-24T20:00:00Z \x1b[32minfo\x1b[0m accepted\n");
+});
+
+test("lines that come in one go are written in one, in their order", async () => {
+  const written: string[] = [];
+  const write = inOneGo((lines) => written.push(lines));
+  write("a\n");
+  write("b\n");
+  await undefined;
+  write("c\n");
+  await undefined;
+  assert.deepEqual(written, ["a\nb\n", "c\n"]);
 });
