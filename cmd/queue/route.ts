@@ -4,6 +4,7 @@
 import type { Config } from "../../src/config/config.ts";
 import type { Instant } from "../../src/platform/clock.ts";
 import { outside } from "../../src/relay/home.ts";
+import { postingsOf } from "../../src/spool/postings.ts";
 import type { Lane, Posting } from "../../src/spool/spool.ts";
 import { type Address, domainOf, matchesGlob } from "../../src/wire/address.ts";
 import { Exit, status, UsageError } from "../exit.ts";
@@ -39,19 +40,11 @@ export function postingsFor({
 }: Addressed): readonly Posting[] {
   const wayOf =
     customer === undefined ? (to: Address) => wayTo(to, from, config) : () => wayToCustomer(customer, config);
-  const ways = new Map<string, { readonly way: Way; readonly recipients: Posting["recipients"][number][] }>();
-  for (const address of new Set(recipients)) {
-    const way = wayOf(address);
-    const key = `${way.lane.direction}/${way.lane.customer}`;
-    const same = ways.get(key) ?? { way, recipients: [] };
-    ways.set(key, same);
-    same.recipients.push({ address, notify: [] });
-  }
-  return [...ways.values()].map(({ way: { lane, hold }, ...rest }) => ({
-    lane,
-    expires: arrived + hold,
-    ...rest,
+  const addressees = [...new Set(recipients)].map((address) => ({
+    ...wayOf(address),
+    recipient: { address, notify: [] },
   }));
+  return postingsOf(addressees, arrived);
 }
 
 function wayTo(to: Address, from: Address, config: Config | undefined): Way {

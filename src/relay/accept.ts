@@ -7,6 +7,7 @@ import type { Drive } from "../net/drive.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Log } from "../platform/log.ts";
 import type { BodyToken, ServerEvent } from "../smtp/session.ts";
+import { type Addressee, postingsOf } from "../spool/postings.ts";
 import {
   type Acceptance,
   type Committed,
@@ -215,7 +216,7 @@ export class Acceptor {
         ...(parameters.ret && { ret: parameters.ret }),
         ...(parameters.envid !== undefined && { envid: parameters.envid }),
       },
-      postings: postings(recipients, arrived),
+      postings: postingsOf(recipients.map(addressee), arrived),
       source: {
         protocol,
         peer: speaker.address,
@@ -335,21 +336,7 @@ export class Acceptor {
   }
 }
 
-/** One posting for each lane, in the order in which the lanes were met. */
-function postings(recipients: readonly Recipient[], arrived: number): readonly Posting[] {
-  const byLane = new Map<
-    string,
-    { lane: Lane; expires: number; recipients: Posting["recipients"][number][] }
-  >();
-  for (const { address, parameters, place } of recipients) {
-    const key = `${place.lane.direction}/${place.lane.customer}`;
-    const posting = byLane.get(key) ?? { lane: place.lane, expires: arrived + place.hold, recipients: [] };
-    byLane.set(key, posting);
-    posting.recipients.push({
-      address,
-      notify: parameters.notify ?? [],
-      ...(parameters.orcpt !== undefined && { orcpt: parameters.orcpt }),
-    });
-  }
-  return [...byLane.values()];
+function addressee({ address, parameters, place: { lane, hold } }: Recipient): Addressee {
+  const { notify = [], orcpt } = parameters;
+  return { lane, hold, recipient: { address, notify, ...(orcpt !== undefined && { orcpt }) } };
 }
