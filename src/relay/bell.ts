@@ -19,9 +19,13 @@ export class Bell {
 
   /** Resolves when it was rung since the last time, after `ms` at most, and at the end. */
   async heard(ms: number): Promise<void> {
-    if (!this.#rung) {
-      this.#wake = new AbortController();
-      await pause(this.#clock, ms, AbortSignal.any([this.#stopping, this.#wake.signal]));
+    if (!this.#rung && !this.#stopping.aborted) {
+      const wake = new AbortController();
+      const stop = () => wake.abort();
+      this.#wake = wake;
+      this.#stopping.addEventListener("abort", stop);
+      await pause(this.#clock, ms, wake.signal);
+      this.#stopping.removeEventListener("abort", stop);
       this.#wake = undefined;
     }
     this.#rung = false;
