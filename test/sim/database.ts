@@ -13,8 +13,14 @@ export interface SqliteFiles {
   readonly log: Uint8Array | undefined;
 }
 
+interface Settings {
+  readonly synchronous: number;
+  readonly mode: string;
+}
+
 export class SqliteBooks {
   readonly #path: string;
+  readonly #settings = new WeakMap<Database, Settings>();
   #database: Uint8Array = new Uint8Array();
   /** Of the log: its header (it begins anew with another) and how far it is sure. */
   #log: { readonly header: string; readonly length: number } = { header: "", length: 0 };
@@ -30,12 +36,7 @@ export class SqliteBooks {
 
   /** A transaction was committed, or the connection closed. @returns whether anything was synced */
   committed(connection: Database): boolean {
-    const { synchronous } = connection.get<{ synchronous: number }>("PRAGMA synchronous") ?? {
-      synchronous: 0,
-    };
-    const { journal_mode: mode } = connection.get<{ journal_mode: string }>("PRAGMA journal_mode") ?? {
-      journal_mode: "",
-    };
+    const { synchronous, mode } = this.#settingsOf(connection);
     if (synchronous === 0 || mode !== "wal") return false;
     const log = this.#logNow();
     const place = `${log.header} ${this.#writtenBack()}`;
@@ -45,6 +46,18 @@ export class SqliteBooks {
     this.#place = place;
     this.#log = log;
     return true;
+  }
+
+  /** They are set once, before the first table is made. */
+  #settingsOf(connection: Database): Settings {
+    const known = this.#settings.get(connection);
+    if (known !== undefined) return known;
+    const settings = {
+      synchronous: connection.get<{ synchronous: number }>("PRAGMA synchronous")?.synchronous ?? 0,
+      mode: connection.get<{ journal_mode: string }>("PRAGMA journal_mode")?.journal_mode ?? "",
+    };
+    this.#settings.set(connection, settings);
+    return settings;
   }
 
   /** The last connection has closed: the log went into the database, which was synced, unless it never is. */
@@ -78,8 +91,13 @@ export class SqliteBooks {
 }
 
 function piece(path: string, from: number, length: number): string {
-  if (!existsSync(path)) return "";
-  const file = openSync(path, "r");
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (fault) {
+    if ((fault as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw fault;
+  }
   try {
     const octets = Buffer.alloc(length);
     return octets.subarray(0, readSync(file, octets, 0, length, from)).toString("hex");
