@@ -1,9 +1,11 @@
 /** The simulation as jobs of the torture: a round is a life, by its seed; or a program broken by order, and the lives that find it. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { again, count, type Job, type Rows } from "../torture/job.ts";
-import { type Mutant, type MutantName, mutants } from "./mutants.ts";
+import { type Lived, liveAll } from "./lives.ts";
+import { type Mutant, mutants } from "./mutants.ts";
+import { lineOf, Progress } from "./progress.ts";
 import { type Outcome, run } from "./run.ts";
 import { type Fault, faults } from "./world.ts";
 
@@ -30,25 +32,31 @@ export const sim: Job = {
   what: "the relay and its customers in one process, over broken lines and disks",
   rounds: 1_000,
   share: 10,
-  run: ({ seed, more, mutant, trace, say }) =>
+  run: ({ seed, more, mutant, trace = false, say }) =>
     inQuickFolder(async (folder) => {
       const rows: Rows = {};
       const byFault: Rows = {};
       let rounds = 0;
       let failed = 0;
-      for (; more(rounds); rounds++) {
-        const by = mutant === undefined ? undefined : mutants[mutant as MutantName];
-        const outcome = await run({ seed: seed + rounds, folder, mutant: by, trace: trace === true });
-        if (trace) say([...outcome.trace, `trace ${outcome.hash}`].join("\n"));
-        const { counts, struck, problems } = outcome;
+      const progress = new Progress(lineOf(process.stderr));
+      const ended = (lived: Lived): void => {
+        const { counts, struck, problems, hash, trace: happened } = lived.outcome;
+        rounds++;
+        progress.clear();
+        if (trace) say([...happened, `trace ${hash}`].join("\n"));
         count(rows, "simulated lives, all", { happened: 1, rounds: 1, ...counts });
         // A life has several troubles, and is in the row of each.
-        for (const [fault, happened] of Object.entries(struck))
-          count(byFault, fault, { happened, rounds: 1, ...counts });
-        if (problems.length === 0) continue;
-        failed++;
-        say(story({ ...outcome, trace: [] }, mutant));
-      }
+        for (const [fault, times] of Object.entries(struck))
+          count(byFault, fault, { happened: times, rounds: 1, ...counts });
+        if (problems.length > 0) {
+          failed++;
+          say(story({ ...lived.outcome, trace: [] }, mutant));
+        }
+        progress.ended(lived);
+      };
+      await liveAll({ ...{ seed, folder, mutant, trace, more, ended }, hands: availableParallelism() });
+      progress.clear();
+      say(`sim: ${progress.slowest}`);
       for (const fault of Object.keys(faults) as Fault[])
         if (byFault[fault] !== undefined) rows[`… with ${faults[fault]}`] = byFault[fault];
       return { rounds, failed, rows };

@@ -9,16 +9,19 @@ import type { Mutant } from "./mutants.ts";
 import { spoolPath } from "./office.ts";
 import { Storm } from "./storm.ts";
 import { Town } from "./town.ts";
-import { type Fault, ownEventLoop, World } from "./world.ts";
+import { type Fault, ownEventLoop, type Watch, World } from "./world.ts";
 
-export interface RunOptions {
+export interface RunOptions extends Watch {
   readonly seed: number;
   /** A folder for its disks; memory is quickest. */
   readonly folder: string;
   readonly mutant?: Mutant | undefined;
   /** Keep what happened, line by line. */
-  readonly trace?: boolean;
+  readonly trace?: boolean | undefined;
 }
+
+/** Milliseconds of the machine's time in which something happens, on the busiest machine too. */
+export const PULSE = 60_000;
 
 export interface Outcome extends Findings {
   readonly seed: number;
@@ -33,14 +36,14 @@ export interface Outcome extends Findings {
 export async function run(options: RunOptions): Promise<Outcome> {
   // What is loaded at its first use would be waited for by the first run alone.
   await import("nodemailer/lib/mime-node");
-  const world = new World(options.seed, options.trace);
+  const world = new World(options.seed, options.trace, options);
   const restore = ownEventLoop(world);
   const folder = join(options.folder, `sim-${options.seed}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const town = new Town(world, folder, options.mutant);
   try {
-    const findings = await live(town).catch(brokenOff);
+    const findings = await world.within(PULSE, live(town)).catch(brokenOff);
     const { trace, count: happenings, struck } = world;
     return {
       seed: options.seed,
@@ -80,20 +83,20 @@ async function live(town: Town): Promise<Findings> {
   await world.run(plan.night);
   for (const machine of machines) machine.boot();
   await world.run(2_000);
-  await world.until(retryAll(town), 60_000);
+  await world.until("the retry of all that waits", retryAll(town), 60_000);
   for (const { program } of houses.values()) program?.ring();
   // What the houses send to the stranger comes in between.
   for (const part of [0.2, 0.5, 0.3]) {
     await world.run(PEACE * part);
-    await world.until(town.strangerCalls(), 60_000);
+    await world.until("a call of the stranger", town.strangerCalls(), 60_000);
   }
-  const stuck = await world.until(stuckAfterAll(town), 120_000);
+  const stuck = await world.until("the look for mail that did not go on", stuckAfterAll(town), 120_000);
   await stopAll(town);
   return await booksOf(town, storm.ill, stuck);
 }
 
 async function stopAll({ world, machines }: Town): Promise<void> {
-  await world.until(Promise.all(machines.map((machine) => machine.stop())), 120_000);
+  await world.until("the stop of all", Promise.all(machines.map((machine) => machine.stop())), 120_000);
 }
 
 async function retryAll({ relays, houses }: Town): Promise<void> {

@@ -8,7 +8,7 @@ import { run } from "./run.ts";
 
 /** Deno is slower at it, and lives other lives. */
 const onDeno = "Deno" in globalThis;
-const LIVES = onDeno ? 4 : 6;
+const LIVES = onDeno ? 4 : 7;
 const FROM = onDeno ? [10_000, 10_006] : [1, 11, 21, 31];
 
 const folder = mkdtempSync(join(quickFolder(), "odmr-sim-"));

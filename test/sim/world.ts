@@ -1,5 +1,6 @@
 /** The simulated world: one clock, one chance, one list of what happens next; all of it follows from the seed. */
-// The machine's event loop is no part of it: between two happenings every promise that can run has run.
+// The machine's event loop is no part of it: between two happenings every promise that can run has run. A life ends for
+// certain: by the simulated time that it is given, by a number of happenings, and by the machine's time between two.
 import { createHash } from "node:crypto";
 import type { Clock, Instant, Timer } from "../../src/platform/clock.ts";
 import type { Log } from "../../src/platform/log.ts";
@@ -29,6 +30,16 @@ export const faults = {
 
 export type Fault = keyof typeof faults;
 
+/** The busiest of thousands of lives had 12,000 happenings: this one goes round and round. */
+const MOST = 100_000;
+
+export interface Watch {
+  /** Told after each happening. */
+  readonly watched?: ((world: World) => void) | undefined;
+  /** Happenings that are too many. */
+  readonly most?: number;
+}
+
 interface Happening {
   readonly at: number;
   /** Chance decides between those of one moment. */
@@ -49,13 +60,20 @@ export class World {
   #happenings: Happening[] = [];
   /** Happenings so far. */
   count = 0;
+  /** What was noted last: where a life that does not end stands. */
+  last = "nothing was noted";
+  readonly #watched: (world: World) => void;
+  readonly #most: number;
+  #end: Error | undefined;
   /** How often which fault struck. */
   readonly struck: Partial<Record<Fault, number>> = {};
 
   /** @param keep the trace is kept, not only its hash */
-  constructor(seed: number, keep = false) {
+  constructor(seed: number, keep = false, { watched = () => {}, most = MOST }: Watch = {}) {
     this.chance = new Chance(seeded(seed), () => this.strike("late"));
     this.#keep = keep;
+    this.#watched = watched;
+    this.#most = most;
     this.outside = new Life(this, "outside");
   }
 
@@ -81,6 +99,7 @@ export class World {
   note(text: string): void {
     const line = `${this.#time.toFixed(3)} ${text}`;
     this.#hash.update(`${line}\n`);
+    this.last = line;
     if (this.#keep) this.trace.push(line);
   }
 
@@ -97,42 +116,75 @@ export class World {
   /** Lets things happen for so many milliseconds, or until it is said to be over. */
   async run(ms: number, over: () => boolean = () => false): Promise<void> {
     const until = this.#time + ms;
-    await settled();
+    await this.#settled();
     while (!over()) {
+      if (this.#end !== undefined) throw this.#end;
       const next = this.#happenings[0];
       if (next === undefined || next.at > until) break;
       pop(this.#happenings);
       if (next.off) continue;
       this.#time = Math.max(this.#time, next.at);
-      this.count++;
+      if (++this.count > this.#most) throw this.#stuck(`${this.#most} happenings are no end`);
       await next.act();
-      await settled();
+      await this.#settled();
+      this.#watched(this);
     }
     if (!over()) this.#time = until;
   }
 
-  /** Runs on until it resolves. @throws if so much time does not do */
-  async until<T>(work: Promise<T>, most: number): Promise<T> {
+  /** Runs on until it resolves. @param what it is, for whoever reads that it hangs @throws if so much time does not do */
+  async until<T>(what: string, work: Promise<T>, most: number): Promise<T> {
     let over = false;
     const ended = work.finally(() => {
       over = true;
     });
     ended.catch(() => {});
     await this.run(most, () => over);
-    if (!over) throw new Error(`the simulation hangs after ${this.#time} ms`);
+    if (!over) throw this.#stuck(`${what} hangs`);
     return ended;
+  }
+
+  /**
+   * The life, or what is known of it if nothing happened for so many of the machine's milliseconds: then it waits for something
+   * that is not of this world, and nothing happens in it any more. A life that goes on may take its time: on a busy machine one
+   * took a minute.
+   */
+  async within<T>(ms: number, life: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    let timer: ReturnType<typeof setTimeout>;
+    const watch = (): void => {
+      const { count } = this;
+      timer = setTimeout(() => {
+        if (this.count > count) return watch();
+        this.#end = this.#stuck(`nothing has happened for ${ms / 1_000} s of the machine's time`);
+        reject(this.#end);
+      }, ms);
+    };
+    watch();
+    try {
+      return await Promise.race([life, promise]);
+    } finally {
+      clearTimeout(timer!);
+    }
+  }
+
+  #stuck(why: string): Error {
+    const waiting = this.#happenings.filter(({ off }) => !off).length;
+    const where = `after ${this.count} happenings, at ${this.#time.toFixed(3)} ms, with ${waiting} to come`;
+    const immediate = immediates.size > 0 ? `, and ${immediates.size} immediates not run` : "";
+    return new Error(`${why} ${where}${immediate}; the last: ${this.last}`);
+  }
+
+  /** Promises run before an immediate does, however long their chain. */
+  async #settled(): Promise<void> {
+    do await new Promise<void>((resolve) => void immediately(resolve));
+    while (immediates.size > 0 && this.#end === undefined);
   }
 }
 
-/** The machine's own, and how many of the program's (a library's) it has still to run. */
+/** The machine's own, and those of the program (of a library) that it has still to run. */
 const immediately = globalThis.setImmediate;
-let immediates = 0;
-
-/** Promises run before an immediate does, however long their chain. */
-async function settled(): Promise<void> {
-  do await new Promise<void>((resolve) => void immediately(resolve));
-  while (immediates > 0);
-}
+const immediates = new Set<unknown>();
 
 /** Chance with the words of a die. */
 export class Chance implements Random {
@@ -273,23 +325,34 @@ const before = (a: Happening, b: Happening): boolean => a.at < b.at || (a.at ===
 
 /**
  * The event loop's next turn, which the program asks for by setTimeout(…, 0), is a happening of the world too; what libraries
- * put off by setImmediate is over before anything else happens. @returns puts the machine's own back
+ * put off by setImmediate is over before anything else happens. Collections that the program asks for are left to the
+ * engine: they took an eighth of a life. @returns puts the machine's own back
  */
 export function ownEventLoop(world: World): () => void {
-  const real = globalThis.setTimeout;
+  const { setTimeout: real, setImmediate, clearImmediate } = globalThis;
   const simulated = (act: () => void, ms?: number, ...rest: unknown[]): unknown =>
     ms === 0 ? world.after(0, act) : (real as (...all: unknown[]) => unknown)(act, ms, ...rest);
   const counted = (act: (...all: unknown[]) => void, ...rest: unknown[]): unknown => {
-    immediates++;
-    return immediately(() => {
-      immediates--;
+    const immediate = immediately(() => {
+      immediates.delete(immediate);
       act(...rest);
     });
+    immediates.add(immediate);
+    return immediate;
   };
   globalThis.setTimeout = simulated as typeof setTimeout;
   globalThis.setImmediate = counted as typeof setImmediate;
+  globalThis.clearImmediate = ((immediate: unknown) => {
+    immediates.delete(immediate);
+    clearImmediate(immediate as never);
+  }) as typeof clearImmediate;
+  const { Bun: bun } = globalThis as { readonly Bun?: { gc: unknown } };
+  const gc = bun?.gc;
+  if (bun !== undefined) bun.gc = () => {};
   return () => {
-    globalThis.setTimeout = real;
-    globalThis.setImmediate = immediately;
+    Object.assign(globalThis, { setTimeout: real, setImmediate, clearImmediate });
+    if (bun !== undefined) bun.gc = gc;
+    // What a life that was given up has not run is nobody's.
+    immediates.clear();
   };
 }
