@@ -20,13 +20,18 @@ export const patience: Patience = { read: 300_000, write: 300_000, rate: 500 };
 /** How a driven session ended; `why` is for the log. */
 export type Ending = { readonly type: "turned" } | { readonly type: "over"; readonly why: string };
 
+/** Whoever answers what a session tells. */
+export interface Answering {
+  answer(event: ServerEvent): Promise<void> | void;
+}
+
 export class Drive {
   readonly session: ServerSession;
   readonly connection: Connection;
   readonly #patience: Patience;
   #settled: (() => void) | undefined;
   #writing: Promise<void> | undefined;
-  #reading: Promise<void> | undefined;
+  #stirring: Promise<void> | undefined;
   #broken: ConnectionError | undefined;
   #stopping = false;
   /** Milliseconds that the peer may still let us wait, before it brings us on. */
@@ -43,14 +48,14 @@ export class Drive {
    * Runs until the session turns or ends; every event is answered (awaited) before the next is asked for.
    * Afterwards what is owed has been settled or the peer is gone; the connection is left to the caller.
    */
-  async run(answer: (event: ServerEvent) => Promise<void> | void): Promise<Ending> {
+  async run(by: Answering): Promise<Ending> {
     let why = "closed";
     for (;;) {
       for (let event = this.session.next(); event !== undefined; event = this.session.next()) {
         if (event.type !== "octets") this.#left = this.#patience.read;
         if (event.type === "quit") why = "quit";
         if (event.type === "failed") why = event.why;
-        const answered = answer(event);
+        const answered = by.answer(event);
         if (answered !== undefined) await answered;
       }
       await this.#flush();
@@ -58,7 +63,16 @@ export class Drive {
       if (this.session.ended && this.session.owed === 0)
         return { type: "over", why: this.#broken?.message ?? why };
       if (this.session.ended || this.session.blocked) await this.#settlement();
-      else await this.#read();
+      else if (this.#stirring !== undefined) await this.#stirring;
+      else {
+        // As in #hear(), but in this frame: a silent session waits here, and a frame more is 300 octets for each.
+        const began = this.connection.clock.steady();
+        try {
+          this.#heard(await this.#read(), began);
+        } catch (fault) {
+          this.#lost(fault);
+        }
+      }
     }
   }
 
@@ -89,7 +103,8 @@ export class Drive {
    */
   stirring(within: number): Promise<void> {
     this.#left = within;
-    return this.#read();
+    this.#stirring ??= this.#hear();
+    return this.#stirring;
   }
 
   #settlement(): Promise<void> {
@@ -98,28 +113,30 @@ export class Drive {
     });
   }
 
-  /** One read at a time: the loop joins the one that stirring() began. */
-  #read(): Promise<void> {
-    this.#reading ??= this.#hear().finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
-  }
-
+  /** One read at a time: while this one runs, the loop joins it. */
   async #hear(): Promise<void> {
-    const { clock } = this.connection;
-    const began = clock.steady();
+    const began = this.connection.clock.steady();
     try {
-      if (this.#left <= 0) throw new ConnectionError("timeout", "it came too slowly");
-      const bytes = await this.connection.read(this.#left);
-      if (bytes === undefined) return this.session.feedEnd();
-      this.session.feed(bytes);
-      const { read, rate } = this.#patience;
-      const waited = clock.steady() - began;
-      this.#left = Math.min(read, this.#left - waited + (bytes.length * 1_000) / rate);
+      this.#heard(await this.#read(), began);
     } catch (fault) {
       this.#lost(fault);
+    } finally {
+      this.#stirring = undefined;
     }
+  }
+
+  #read(): Promise<Uint8Array | undefined> {
+    if (this.#left > 0) return this.connection.read(this.#left);
+    return Promise.reject(new ConnectionError("timeout", "it came too slowly"));
+  }
+
+  /** @param began when we began to wait for these octets */
+  #heard(bytes: Uint8Array | undefined, began: number): void {
+    if (bytes === undefined) return this.session.feedEnd();
+    this.session.feed(bytes);
+    const { read, rate } = this.#patience;
+    const waited = this.connection.clock.steady() - began;
+    this.#left = Math.min(read, this.#left - waited + (bytes.length * 1_000) / rate);
   }
 
   /** Writes what is ready. A line that cannot be written to is a line whose peer is gone. */

@@ -61,13 +61,24 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 class Door implements Listener {
   readonly #server: Server;
   readonly #options: ListenOptions;
+  /** Who is here, and from which network. */
+  readonly #here = new Map<Socket, string>();
   readonly #perAddress = new Map<string, number>();
-  #connections = 0;
+  /** One listener for all sockets: an event of a socket calls it as the socket's own. */
+  readonly #left = ofSocket((socket) => this.#leave(socket));
   #tls: ServerTls | undefined;
+  #opened: boolean;
 
   constructor(options: ListenOptions) {
     this.#options = options;
     this.#tls = options.tls;
+    this.#opened = options.opened === undefined;
+    options.opened?.then(
+      () => {
+        this.#opened = true;
+      },
+      () => {}, // everybody who waits for it is told
+    );
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#enter(socket));
   }
 
@@ -78,7 +89,7 @@ class Door implements Listener {
   }
 
   get connections(): number {
-    return this.#connections;
+    return this.#here.size;
   }
 
   replaceTls(tls: ServerTls): void {
@@ -108,37 +119,56 @@ class Door implements Listener {
     const from = network(peer.address);
     const count = this.#perAddress.get(from) ?? 0;
     const { maxConnections, perAddress, hall } = this.#options;
-    if (this.#connections >= maxConnections) return this.#refuse(socket, peer, `${maxConnections} in all`);
+    if (this.#here.size >= maxConnections) return this.#refuse(socket, peer, `${maxConnections} in all`);
     if (hall?.full) return this.#refuse(socket, peer, `${hall.places} over all listeners`);
     if (from !== "unix" && count >= perAddress)
       return this.#refuse(socket, peer, `${perAddress} from one address`);
-    this.#connections++;
     hall?.enter();
+    this.#here.set(socket, from);
     this.#perAddress.set(from, count + 1);
-    socket.once("close", () => this.#leave(from));
-    void this.#serve(socket, peer);
+    socket.on("close", this.#left);
+    if (this.#opened && this.#tls === undefined) this.#serve(socket, peer);
+    else void this.#prepare(socket, peer);
   }
 
-  #leave(from: string): void {
-    this.#connections--;
+  #leave(socket: Socket): void {
+    const from = this.#here.get(socket);
+    if (from === undefined) return;
+    this.#here.delete(socket);
     this.#options.hall?.leave();
     const count = (this.#perAddress.get(from) ?? 1) - 1;
     if (count === 0) this.#perAddress.delete(from);
     else this.#perAddress.set(from, count);
   }
 
-  async #serve(socket: Socket, peer: Peer): Promise<void> {
-    const { clock, opened, onConnection, onError, handshakeWithin = 60_000 } = this.#options;
+  /** Who comes before all is open waits; then the handshake of implicit TLS, where that is what the door wants. */
+  async #prepare(socket: Socket, peer: Peer): Promise<void> {
+    const { clock, opened, onConnection, handshakeWithin = 60_000 } = this.#options;
     try {
       if (opened !== undefined) await opened;
-      const connection = connectionOver(socket, clock);
       const tls = this.#tls;
-      if (tls === undefined) await onConnection(connection);
-      else await onConnection(await connection.startTls({ as: "server", tls }, handshakeWithin));
+      if (tls === undefined) return this.#serve(socket, peer);
+      const secured = await connectionOver(socket, clock).startTls({ as: "server", tls }, handshakeWithin);
+      await onConnection(secured);
     } catch (error) {
-      socket.destroy();
-      onError(error, peer);
+      this.#failed(error, socket, peer);
     }
+  }
+
+  /** Without a frame of its own: it would stand there as long as the session. */
+  #serve(socket: Socket, peer: Peer): void {
+    const { clock, onConnection } = this.#options;
+    try {
+      const served = onConnection(connectionOver(socket, clock));
+      served?.catch((error: unknown) => this.#failed(error, socket, peer));
+    } catch (error) {
+      this.#failed(error, socket, peer);
+    }
+  }
+
+  #failed(error: unknown, socket: Socket, peer: Peer): void {
+    socket.destroy();
+    this.#options.onError(error, peer);
   }
 
   #refuse(socket: Socket, peer: Peer, cap: string): void {
@@ -150,6 +180,12 @@ class Door implements Listener {
       peer,
     );
   }
+}
+
+function ofSocket(act: (socket: Socket) => void): (this: Socket) => void {
+  return function (this: Socket) {
+    act(this);
+  };
 }
 
 /** What one customer of an internet provider has: an IPv4 address, or an IPv6 /64 with all that is in it. */

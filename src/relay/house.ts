@@ -123,7 +123,9 @@ export async function takeIn(house: House, connection: Connection): Promise<Visi
   const stop = () => drive.stop(leaving);
   house.stopping?.addEventListener("abort", stop);
   session.greet(reply(220, undefined, `${house.hostname} ESMTP ready`));
-  const ending = await drive.run(answer).finally(() => house.stopping?.removeEventListener("abort", stop));
+  const ending = await drive
+    .run({ answer })
+    .finally(() => house.stopping?.removeEventListener("abort", stop));
   if (ending.type === "turned") return { ...taken(), again: true };
   const { why } = ending;
   if (why === "quit") return { ...taken(), again: false };

@@ -22,7 +22,7 @@ export interface Office {
 }
 
 /** What the office is given; the rest of a relay it makes itself. */
-type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile" | "admits">;
+type OfficeTools = Omit<Relay, "stopping" | "arrivals" | "meanwhile" | "company">;
 
 /** How often mail is looked through for what has outlived its hold time, in milliseconds. */
 const EXPIRY = 60_000;
@@ -40,36 +40,38 @@ export async function openOffice(
 ): Promise<Office> {
   const stop = new AbortController();
   const arrivals = new Arrivals();
-  const company = new Company();
-  const sessions = new Set<Promise<void>>();
-  let book = relay.book;
+  const works = new Set<Promise<void>>();
+  let sessions = 0;
+  let empty: (() => void) | undefined;
 
+  const failed = (fault: unknown): void =>
+    relay.log.log("error", "work failed", { why: fault instanceof Error ? fault.message : String(fault) });
   const keep = (work: Promise<void>): void => {
-    const gone = work.then(
-      () => void sessions.delete(gone),
-      (fault: unknown) => {
-        sessions.delete(gone);
-        relay.log.log("error", "work failed", {
-          why: fault instanceof Error ? fault.message : String(fault),
-        });
-      },
-    );
-    sessions.add(gone);
+    const gone: Promise<void> = work.catch(failed).finally(() => works.delete(gone));
+    works.add(gone);
   };
-  const now = (): Relay => ({ ...relay, book, arrivals, stopping: stop.signal, meanwhile: keep });
+  const shared = { ...relay, arrivals, company: new Company(), stopping: stop.signal, meanwhile: keep };
+  // One for all sessions that begin under the same book.
+  let current: Relay = shared;
+  const now = (): Relay => current;
 
-  const enter = (door: DoorPlan, connection: Connection): Promise<void> => {
+  const left = (): void => {
+    sessions--;
+    if (sessions === 0) empty?.();
+  };
+  const enter = (door: DoorPlan, connection: Connection): void => {
     if (!door.admits(connection.peer)) {
       relay.log.log("warn", "not admitted", { peer: connection.peer.address, service: door.service });
-      connection.destroy();
-      return Promise.resolve();
+      return connection.destroy();
     }
-    const guest = company.guest();
-    const admits = (customer: string) => guest.admits(customer, book.perCustomer ?? Number.POSITIVE_INFINITY);
-    const session = receive({ ...now(), admits }, door, connection, now).finally(() => guest.leave());
-    keep(session);
-    return session;
+    sessions++;
+    void receive(current, door, connection, now).catch(failed).then(left);
   };
+  const allLeft = (): Promise<void> =>
+    new Promise((resolve) => {
+      if (sessions === 0) return resolve();
+      empty = resolve;
+    });
 
   const showCertificate = ({ tls }: Book): void => {
     for (const [i, { implicitTls }] of plan.doors.entries())
@@ -77,7 +79,7 @@ export async function openOffice(
   };
 
   await porch.bind("all");
-  showCertificate(book);
+  showCertificate(current.book);
   porch.open(enter);
   const housekeeping = Promise.all(chores.map((chore) => doNowAndThen(chore, relay, stop.signal)));
   const sending = Promise.all([dispatch(now), correspond(now)]);
@@ -86,16 +88,17 @@ export async function openOffice(
   return {
     addresses: porch.listeners.map(({ address }) => address),
     get book() {
-      return book;
+      return current.book;
     },
-    renew(next) {
-      book = next;
+    renew(book) {
+      current = { ...shared, book };
       showCertificate(book);
     },
     async close() {
       await porch.close();
       stop.abort();
-      await Promise.all(sessions);
+      await allLeft();
+      await Promise.all(works);
       await housekeeping;
       await sending;
       unheard();

@@ -26,7 +26,7 @@ export interface PorchPlan {
 }
 
 /** What becomes of somebody who came through a door. */
-type Enter = (door: DoorPlan, connection: Connection) => Promise<void>;
+type Enter = (door: DoorPlan, connection: Connection) => void | Promise<void>;
 
 export class Porch {
   readonly #plan: PorchPlan;
@@ -72,11 +72,14 @@ export class Porch {
     const { clock, log } = this.#tools;
     const { perAddress } = this.#plan;
     const { maxConnections = this.#plan.maxConnections } = door;
-    const opened = this.#opened.promise;
+    let enter: Enter | undefined;
+    const opened = this.#opened.promise.then((to) => {
+      enter = to;
+    });
     return (this.#plan.listen ?? listen)({
       ...{ address: door.address, clock, maxConnections, perAddress, hall: this.#hall },
-      opened: opened.then(() => {}),
-      onConnection: async (connection) => (await opened)(door, connection),
+      opened,
+      onConnection: (connection) => enter?.(door, connection),
       onError: (error, peer) =>
         log.log("warn", "connection failed", {
           peer: peer.address,

@@ -3,57 +3,39 @@
 
 import type { Inspection } from "../checks/check.ts";
 import { type Connection, ConnectionError } from "../net/connection.ts";
-import { Drive, patience } from "../net/drive.ts";
-import { network } from "../net/listen.ts";
+import { Drive, type Ending, type Patience, patience } from "../net/drive.ts";
 import { pause } from "../platform/clock.ts";
-import { type AuthStep, type ServerAuth, serverAuth, serverMechanisms } from "../smtp/sasl/server.ts";
 import { renewedServerSession, serverSession } from "../smtp/server.ts";
-import type { ServerEvent, ServerSession, ServerSettings } from "../smtp/session.ts";
+import type { ServerEvent, ServerSession } from "../smtp/session.ts";
 import { reply } from "../wire/reply.ts";
 import { Acceptor, type Speaker } from "./accept.ts";
 import { decideTurn, type Turn } from "./atrn.ts";
 import { relayDoor } from "./doors.ts";
 import { startDelivery } from "./etrn.ts";
+import { audienceOf } from "./farewell.ts";
+import { type Acquaintance, Identification } from "./identification.ts";
+import { offerTo } from "./offer.ts";
 import { receivePair } from "./pairing.ts";
-import type { DoorSettings, Relay } from "./relay.ts";
+import type { Book, DoorSettings, Relay } from "./relay.ts";
 import { drain } from "./turn.ts";
 import { awaitMail } from "./wait.ts";
 
-/** Bodies whose commit may be under way while the next ones are read; and those that are looked at, which takes longer. */
-const OWED = 256;
-const OWED_A_LOOK = 4;
-
-/** Wrong passwords in one session (RFC 4954 §6: three at least). */
-const GUESSES = 5;
-
 const answers = {
-  guesser: reply(421, "4.7.0", "Too many wrong passwords"),
   goAhead: reply(220, "2.0.0", "Ready to start TLS"),
   noTls: reply(454, "4.7.0", "TLS is not available now"),
-  crowded: reply(421, "4.7.0", "Too many sessions of yours, call again later"),
-  known: reply(235, "2.7.0", "Authentication succeeded"),
-  cancelled: reply(501, "5.7.0", "Authentication cancelled"),
   acrossTheTurn: reply(421, "4.7.0", "Nobody speaks across the turn"),
   stopping: reply(421, "4.3.2", "Going down, call again later"),
   anew: reply(421, "4.7.0", "Call again, and say again who you are"),
   notHere: reply(502, "5.5.1", "Command not available here"),
 } as const;
 
-/** Doors at which customers say who they are. */
-const withLogin: ReadonlySet<DoorSettings["service"]> = new Set(["odmr", "submission"]);
-
 /** A session to come: on which connection, and how it begins. */
 interface Session {
   readonly connection: Connection;
+  /** Who came to be known in an earlier session on this connection stays so. */
   readonly begins: "with a greeting" | "under TLS" | Acquaintance;
   /** Of this connection, under TLS too: an address is what it is. */
   readonly inspection: Inspection | undefined;
-}
-
-/** Who proved in an earlier session on this connection who it is; `since` is when, by the steady clock. */
-interface Acquaintance {
-  readonly user: string;
-  readonly since: number;
 }
 
 /** A line lives so long at most, in milliseconds: then its customer calls anew, and proves again who it is. */
@@ -69,6 +51,7 @@ export async function receive(
   connection: Connection,
   latest: () => Relay = () => relay,
 ): Promise<void> {
+  const audience = audienceOf(relay.stopping);
   // The one that is open now: STARTTLS puts another in its place.
   let line = connection;
   try {
@@ -78,35 +61,40 @@ export async function receive(
     while (session !== undefined) {
       line = session.connection;
       const reception: Reception = new Reception(now, door, session, latest);
-      session = await reception.run();
+      audience.add(reception);
+      try {
+        await reception.welcome();
+        // Here a silent session waits: what stands between this and the read is paid ten thousand times.
+        session = await reception.follow(await reception.drive.run(reception));
+      } finally {
+        audience.delete(reception);
+      }
       now = typeof session?.begins === "object" ? latest() : relay;
     }
   } catch (fault) {
     if (!(fault instanceof ConnectionError)) throw fault;
     relay.log.log("info", "connection lost", { peer: connection.peer.address, why: fault.message });
   } finally {
+    relay.company?.leave(line);
     await line.close();
   }
 }
 
 class Reception {
+  readonly drive: Drive;
   readonly #relay: Relay;
   readonly #door: DoorSettings;
   readonly #connection: Connection;
   readonly #session: ServerSession;
-  readonly #drive: Drive;
-  readonly #acceptor: Acceptor;
   readonly #begins: Session["begins"];
   readonly #inspection: Inspection | undefined;
   readonly #latest: () => Relay;
   #helo = "";
   #verb: "EHLO" | "HELO" | "LHLO" = "HELO";
-  #acquaintance: Acquaintance | undefined;
-  #auth: ServerAuth | undefined;
-  /** Whom the peer last claimed to be. */
-  #tried: string | undefined;
-  #refusals = 0;
   #next: "tls" | Turn | undefined;
+  /** Made when mail comes, and when somebody says who it is. */
+  #acceptor: Acceptor | undefined;
+  #identification: Identification | undefined;
 
   constructor(
     relay: Relay,
@@ -120,34 +108,32 @@ class Reception {
     this.#begins = begins;
     this.#inspection = inspection;
     this.#latest = latest;
-    if (typeof begins === "object") this.#acquaintance = begins;
-    this.#session = (begins === "under TLS" ? renewedServerSession : serverSession)(this.#settings());
-    const { minimumRate: rate = patience.rate } = relay.book;
-    this.#drive = new Drive(this.#session, connection, { ...patience, rate });
-    const way = { ...relayDoor(relay, () => this.#user), inspection };
-    this.#acceptor = new Acceptor(
-      this.#drive,
-      way,
-      relay,
-      () => this.#speaker(),
-      door.service === "lmtp" ? "lmtp" : undefined,
-    );
+    const { tls } = connection;
+    const caller = { tls, known: typeof begins === "object", inspected: inspection !== undefined };
+    const offer = offerTo(relay, door, caller);
+    this.#session = begins === "under TLS" ? renewedServerSession(offer) : serverSession(offer);
+    this.drive = new Drive(this.#session, connection, patienceUnder(relay.book));
+  }
+
+  /** Said by the relay that ends. */
+  leave(): void {
+    this.drive.stop(answers.stopping);
+  }
+
+  /** What is here already was said before our greeting: the session fails by it (RFC 5321 §4.3.1). */
+  async welcome(): Promise<void> {
+    if (this.#begins === "under TLS") return;
+    const { clock, stopping } = this.#relay;
+    const delay = this.#inspection?.greetingDelay ?? 0;
+    if (delay > 0) await pause(clock, delay, stopping);
+    if (this.#session.ended) return;
+    const early = this.#connection.pending > 0 ? await this.#connection.read(patience.read) : undefined;
+    if (early !== undefined) this.#session.feed(early);
+    this.#session.greet(reply(220, undefined, `${this.#relay.hostname} ${greetingOf[this.#door.service]}`));
   }
 
   /** @returns the session that follows on this line, or undefined at its end. */
-  async run(): Promise<Session | undefined> {
-    const stop = () => this.#drive.stop(answers.stopping);
-    this.#relay.stopping.addEventListener("abort", stop);
-    try {
-      return await this.#serve();
-    } finally {
-      this.#relay.stopping.removeEventListener("abort", stop);
-    }
-  }
-
-  async #serve(): Promise<Session | undefined> {
-    if (this.#begins !== "under TLS") await this.#welcome();
-    const ending = await this.#drive.run((event) => this.#answer(event));
+  async follow(ending: Ending): Promise<Session | undefined> {
     if (ending.type === "over") {
       this.#log("debug", "session over", { why: ending.why });
       if (this.#next !== "tls") await this.#next?.claim.release();
@@ -168,59 +154,28 @@ class Reception {
     return same && !stopping.aborted && clock.steady() - since < ACQUAINTED;
   }
 
+  get #acquaintance(): Acquaintance | undefined {
+    return typeof this.#begins === "object" ? this.#begins : this.#identification?.found;
+  }
+
   get #user(): string | undefined {
     return this.#acquaintance?.user;
   }
 
-  /** What is here already was said before our greeting: the session fails by it (RFC 5321 §4.3.1). */
-  async #welcome(): Promise<void> {
-    const { clock, stopping } = this.#relay;
-    const delay = this.#inspection?.greetingDelay ?? 0;
-    if (delay > 0) await pause(clock, delay, stopping);
-    if (this.#session.ended) return;
-    const early = this.#connection.pending > 0 ? await this.#connection.read(patience.read) : undefined;
-    if (early !== undefined) this.#session.feed(early);
-    this.#session.greet(reply(220, undefined, `${this.#relay.hostname} ${greetingOf[this.#door.service]}`));
-  }
-
-  #settings(): ServerSettings {
-    const { book, hostname } = this.#relay;
-    const { tls } = this.#connection;
-    const known = this.#user !== undefined;
-    return {
-      service: this.#door.service,
-      hostname,
-      secure: tls !== undefined,
-      startTls: this.#door.startTls && tls === undefined && book.tls !== undefined && !known,
-      requireTls: this.#door.requireTls,
-      mechanisms: !known && withLogin.has(this.#door.service) ? this.#mechanisms() : [],
-      sizeLimit: book.messageSize,
-      recipientLimit: book.recipients,
-      bareLineEnds: this.#door.bareLineEnds,
-      owedLimit: this.#inspection === undefined ? OWED : OWED_A_LOOK,
-      // A customer's outgoing mail comes once, too.
-      ledger: this.#door.service === "odmr",
-      known,
-      etrn: this.#door.service === "odmr" && [...book.customers].some(({ etrn }) => etrn !== undefined),
-      pair: this.#door.service === "odmr" && this.#relay.pairing !== undefined,
-      ...(book.wait !== undefined &&
-        this.#door.service === "odmr" && { wait: Math.floor(book.wait / 1_000) }),
-    };
-  }
-
-  #mechanisms(): readonly string[] {
-    const { tls } = this.#connection;
-    return serverMechanisms({
-      secure: tls !== undefined,
-      certificate: this.#certificateUser() !== undefined,
-      exporter: tls?.exporter !== undefined,
-      cramMd5: this.#relay.book.cramMd5,
+  get #who(): Identification {
+    this.#identification ??= new Identification({
+      ...{ relay: this.#relay, latest: this.#latest, connection: this.#connection, session: this.#session },
+      log: (level, event, fields) => this.#log(level, event, fields),
     });
+    return this.#identification;
   }
 
-  #certificateUser(): string | undefined {
-    const certificate = this.#connection.tls?.certificate;
-    return certificate && this.#relay.book.credentials.userOfCertificate(certificate);
+  get #mail(): Acceptor {
+    if (this.#acceptor !== undefined) return this.#acceptor;
+    const way = { ...relayDoor(this.#relay, () => this.#user), inspection: this.#inspection };
+    const lmtp = this.#door.service === "lmtp" ? "lmtp" : undefined;
+    this.#acceptor = new Acceptor(this.drive, way, this.#relay, () => this.#speaker(), lmtp);
+    return this.#acceptor;
   }
 
   #speaker(): Speaker {
@@ -234,18 +189,16 @@ class Reception {
     };
   }
 
-  #answer(event: ServerEvent): Promise<void> | void {
+  answer(event: ServerEvent): Promise<void> | void {
     switch (event.type) {
       case "greeted":
         this.#helo = event.name;
         this.#verb = event.verb;
         return;
       case "auth":
-        return this.#begin(event.mechanism, event.initial);
+        return this.#who.begin(event.mechanism, event.initial);
       case "response":
-        return event.bytes === undefined
-          ? this.#session.reply(answers.cancelled)
-          : this.#step(this.#auth!, event.bytes);
+        return this.#who.respond(event.bytes);
       case "starttls":
         return this.#startTls();
       case "atrn":
@@ -263,7 +216,7 @@ class Reception {
       case "quit":
         return;
       default:
-        return this.#acceptor.answer(event);
+        return this.#mail.answer(event);
     }
   }
 
@@ -276,56 +229,10 @@ class Reception {
 
   async #upgrade(): Promise<Session> {
     const tls = { as: "server", tls: this.#relay.book.tls! } as const;
+    // Who said by then who it is has to say it again (RFC 3207 §4.2).
+    this.#relay.company?.leave(this.#connection);
     const connection = await this.#connection.startTls(tls, patience.read);
     return { connection, begins: "under TLS", inspection: this.#inspection };
-  }
-
-  #begin(mechanism: string, initial: Uint8Array | undefined): Promise<void> | void {
-    const exporter = this.#connection.tls?.exporter;
-    const certificateUser = this.#certificateUser();
-    this.#auth = serverAuth(mechanism, {
-      secretOf: (user) => {
-        this.#tried = user;
-        return this.#relay.book.credentials.secretOf(user);
-      },
-      nonce: this.#relay.random.bytes(18),
-      hostname: this.#relay.hostname,
-      now: this.#relay.clock.now(),
-      ...(exporter && { exporter }),
-      ...(certificateUser !== undefined && { certificateUser }),
-    })!;
-    return this.#step(this.#auth, initial);
-  }
-
-  #step(auth: ServerAuth, response: Uint8Array | undefined): Promise<void> | void {
-    const step = auth.step(response);
-    return step.type === "challenge" ? this.#session.challenge(step.bytes) : this.#decide(step);
-  }
-
-  /** The verdict, after the wait that earlier guesses from here, or at this user, have earned. */
-  async #decide(step: Exclude<AuthStep, { type: "challenge" }>): Promise<void> {
-    const { clock, book, stopping } = this.#relay;
-    const { guesses } = book.credentials;
-    const user = step.type === "accepted" ? step.user : this.#tried;
-    const from = network(this.#connection.peer.address);
-    const wait = guesses.wait({ network: from, user }, clock.steady());
-    if (step.type === "accepted") guesses.succeeded({ network: from, user: step.user });
-    else guesses.failed({ network: from, user }, clock.steady());
-    if (wait > 0) await pause(clock, wait, stopping);
-    if (this.#session.ended) return;
-    if (step.type === "accepted" && this.#relay.admits?.(step.user) === false) {
-      this.#log("warn", "too many sessions of one customer", { user: step.user });
-      return this.#session.shut(answers.crowded);
-    }
-    if (step.type === "accepted") {
-      this.#acquaintance = { user: step.user, since: this.#relay.clock.steady() };
-      this.#log("info", "authenticated", { user: step.user });
-      return this.#session.authenticated(answers.known);
-    }
-    // A name that nobody has may be a password in the wrong field.
-    this.#log("warn", "authentication refused", { user: book.customers.named(user ?? "")?.name });
-    this.#session.reply(step.reply);
-    if (++this.#refusals >= GUESSES) this.#session.shut(answers.guesser);
   }
 
   async #atrn(domains: readonly string[]): Promise<void> {
@@ -357,7 +264,7 @@ class Reception {
     const stirs =
       this.#session.unread > 0
         ? Promise.resolve()
-        : this.#drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
+        : this.drive.stirring((this.#relay.book.wait ?? 0) + patience.read);
     const answer = await awaitMail(this.#relay, { user: this.#user!, domains, size, stirs });
     if (!this.#session.ended) this.#session.reply(answer);
   }
@@ -367,7 +274,7 @@ class Reception {
     const { reply, refused } = await receivePair(this.#relay, { token, certificate, address });
     if (this.#session.ended) return;
     this.#session.reply(reply);
-    if (refused && ++this.#refusals >= GUESSES) this.#session.shut(answers.guesser);
+    if (refused) this.#who.refused();
   }
 
   #injected(): void {
@@ -386,6 +293,17 @@ class Reception {
       ...fields,
     });
   }
+}
+
+const patiences = new WeakMap<Book, Patience>();
+
+/** How slow a peer may be under this book: one object for all. */
+function patienceUnder(book: Book): Patience {
+  const { minimumRate: rate } = book;
+  if (rate === undefined) return patience;
+  const known = patiences.get(book) ?? { ...patience, rate };
+  patiences.set(book, known);
+  return known;
 }
 
 /** What stands behind our name in each door's greeting. */

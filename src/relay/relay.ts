@@ -9,6 +9,7 @@ import type { RecordingSpool } from "../spool/records.ts";
 import type { Address } from "../wire/address.ts";
 import type { Door } from "./accept.ts";
 import type { Arrivals } from "./arrivals.ts";
+import type { Company } from "./company.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Customers } from "./customers.ts";
 import type { Outbound } from "./outbound.ts";
@@ -50,8 +51,8 @@ export interface Relay {
   readonly book: Book;
   /** Takes those in who were invited; undefined: nobody is. */
   readonly pairing?: Pairing | undefined;
-  /** Whether one more session of this customer may be, asked when it has logged in; undefined: any number may. */
-  readonly admits?: (customer: string) => boolean;
+  /** Counts how often each customer is logged in; undefined: any number may be. */
+  readonly company?: Company;
   /** How a customer's own host is reached (ETRN); undefined: over the network. */
   readonly reach?: typeof dial;
   /** Takes work that goes on when its session has ended: the office waits for it at the end. */

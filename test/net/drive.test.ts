@@ -13,7 +13,7 @@ it("a peer that is silent for five minutes is told so, and let go", async () => 
   const [here, there] = pipe({ clock });
   const session = serverSession(parseDialog("door: intake\n\n").settings);
   session.greet(reply(220, undefined, "relay.test"));
-  const ending = new Drive(session, there).run(() => undefined);
+  const ending = new Drive(session, there).run({ answer: () => undefined });
   const heard = play(here, "C", ["P: 220 relay.test", "P: 421 4.4.2 *", "end"]);
   await clock.advance(299_999);
   assert.equal(session.ended, false);

@@ -75,7 +75,7 @@ export async function keepAll(keeper: Keeper, line: Connection): Promise<void> {
     }
   };
   session.greet(reply(220, undefined, "stranger.test ESMTP"));
-  await drive.run(answer);
+  await drive.run({ answer });
   await connection.close();
 }
 
