@@ -1,11 +1,12 @@
 /** A Connection over a socket of node:net or node:tls, the same on Bun and Deno. */
-// The hot path: a read or write that need not wait makes no timer and no copy; all waits share one timer.
+// The hot path: a read or write that need not wait makes no timer and no copy; the waits of all lines share one timer.
 import type { Socket } from "node:net";
-import type { Clock, Timer } from "../platform/clock.ts";
+import type { Clock } from "../platform/clock.ts";
 import { lend } from "../platform/memory.ts";
 import { type Connection, ConnectionError, type Peer, type TlsFacts, type TlsRole } from "./connection.ts";
 import { connectionError, peerName } from "./fault.ts";
 import { handshake } from "./tls.ts";
+import { Sleeper, vigilOn } from "./vigil.ts";
 
 /** Octets (and pieces: each costs memory of its own) that may lie unread before the peer is held back. */
 const UNREAD_OCTETS = 256 * 1024;
@@ -32,7 +33,6 @@ export function connectionOver(socket: Socket, clock: Clock): Connection {
     socket,
     clock,
     peer: peerOf(socket),
-    local: localOf(socket),
     tls: undefined,
   });
 }
@@ -55,7 +55,8 @@ interface Parts {
   readonly socket: Socket;
   readonly clock: Clock;
   readonly peer: Peer;
-  readonly local: Peer;
+  /** Where the line was plain before. */
+  readonly local?: Peer;
   readonly tls: TlsFacts | undefined;
 }
 
@@ -70,7 +71,7 @@ interface Wait<T> {
 /** Whose events a socket's are. Closures for each would be half a kilobyte of every silent session. */
 const connections = new WeakMap<Socket, SocketConnection>();
 
-class SocketConnection implements Connection {
+class SocketConnection extends Sleeper implements Connection {
   static readonly #ears = Object.entries({
     data(this: Socket, bytes: Uint8Array) {
       connections.get(this)!.#take(bytes);
@@ -92,8 +93,8 @@ class SocketConnection implements Connection {
   }) as readonly (readonly [event: string, hear: () => void])[];
 
   readonly peer: Peer;
-  readonly local: Peer;
   readonly tls: TlsFacts | undefined;
+  #local: Peer | undefined;
   readonly #socket: Socket;
   readonly #clock: Clock;
   #arrived: Uint8Array[] = [];
@@ -104,12 +105,11 @@ class SocketConnection implements Connection {
   #closing: Promise<void> | undefined;
   #reader: Wait<Uint8Array | undefined> | undefined;
   #writers: Wait<void>[] = [];
-  #timer: Timer | undefined;
-  #rings = Number.POSITIVE_INFINITY;
 
   constructor({ socket, clock, peer, local, tls }: Parts) {
+    super();
     this.peer = peer;
-    this.local = local;
+    this.#local = local;
     this.tls = tls;
     this.#socket = socket;
     this.#clock = clock;
@@ -121,6 +121,12 @@ class SocketConnection implements Connection {
 
   get clock(): Clock {
     return this.#clock;
+  }
+
+  /** Hardly anybody asks. */
+  get local(): Peer {
+    this.#local ??= localOf(this.#socket);
+    return this.#local;
   }
 
   get pending(): number {
@@ -267,8 +273,7 @@ class SocketConnection implements Connection {
 
   #settle(error: ConnectionError): void {
     this.#broken ??= error;
-    this.#timer?.stop();
-    this.#timer = undefined;
+    vigilOn(this.#clock).forget(this);
     const waits = [this.#reader, ...this.#writers];
     this.#reader = undefined;
     this.#writers = [];
@@ -279,20 +284,15 @@ class SocketConnection implements Connection {
     for (const [event, hear] of SocketConnection.#ears) this.#socket.off(event, hear);
   }
 
-  /** Sees to it that #ring comes by when `within` is over; a timer set for earlier will do. @returns when that is */
+  /** Sees to it that ring() comes by when `within` is over; a waking that is set for earlier will do. @returns when that is */
   #wake(within: number): number {
     const due = this.#clock.steady() + within;
-    if (due < this.#rings) {
-      this.#timer?.stop();
-      this.#rings = due;
-      this.#timer = this.#clock.after(within, () => this.#ring());
-    }
+    if (due < this.due) vigilOn(this.#clock).wake(this, due);
     return due;
   }
 
   /** A late read may be tried again; a late write leaves the stream cut at no known place, so it breaks the line. */
-  #ring(): void {
-    this.#rings = Number.POSITIVE_INFINITY;
+  ring(): void {
     const now = this.#clock.steady();
     const reader = this.#reader;
     if (this.#writers.some(({ due }) => due <= now)) return this.#break(late(this.peer, "take octets"));

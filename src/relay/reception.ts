@@ -43,13 +43,13 @@ const ACQUAINTED = 86_400_000;
 
 /**
  * Serves one connection to its end and closes it. Trouble with the peer is logged, not thrown.
- * @param latest the relay as it is now, for another round on the same line: the book may be another by then
+ * @param latest the relay as it is now, for another round on the same line: the book may be another by then; undefined: `relay`
  */
 export async function receive(
   relay: Relay,
   door: DoorSettings,
   connection: Connection,
-  latest: () => Relay = () => relay,
+  latest?: () => Relay,
 ): Promise<void> {
   const audience = audienceOf(relay.stopping);
   // The one that is open now: STARTTLS puts another in its place.
@@ -69,7 +69,7 @@ export async function receive(
       } finally {
         audience.delete(reception);
       }
-      now = typeof session?.begins === "object" ? latest() : relay;
+      if (typeof session?.begins === "object") now = latest?.() ?? relay;
     }
   } catch (fault) {
     if (!(fault instanceof ConnectionError)) throw fault;
@@ -88,7 +88,7 @@ class Reception {
   readonly #session: ServerSession;
   readonly #begins: Session["begins"];
   readonly #inspection: Inspection | undefined;
-  readonly #latest: () => Relay;
+  readonly #latest: (() => Relay) | undefined;
   #helo = "";
   #verb: "EHLO" | "HELO" | "LHLO" = "HELO";
   #next: "tls" | Turn | undefined;
@@ -100,7 +100,7 @@ class Reception {
     relay: Relay,
     door: DoorSettings,
     { connection, begins, inspection }: Session,
-    latest: () => Relay,
+    latest: (() => Relay) | undefined,
   ) {
     this.#relay = relay;
     this.#door = door;
@@ -149,7 +149,7 @@ class Reception {
   #mayStay(): boolean {
     const { user, since } = this.#acquaintance!;
     const { book, clock, stopping } = this.#relay;
-    const now = this.#latest().book;
+    const now = this.#now.book;
     const same = now === book || now.credentials.agree(book.credentials, user);
     return same && !stopping.aborted && clock.steady() - since < ACQUAINTED;
   }
@@ -158,13 +158,23 @@ class Reception {
     return typeof this.#begins === "object" ? this.#begins : this.#identification?.found;
   }
 
+  /** The relay as it is now. */
+  get #now(): Relay {
+    return this.#latest?.() ?? this.#relay;
+  }
+
   get #user(): string | undefined {
     return this.#acquaintance?.user;
   }
 
   get #who(): Identification {
     this.#identification ??= new Identification({
-      ...{ relay: this.#relay, latest: this.#latest, connection: this.#connection, session: this.#session },
+      ...{
+        relay: this.#relay,
+        latest: () => this.#now,
+        connection: this.#connection,
+        session: this.#session,
+      },
       log: (level, event, fields) => this.#log(level, event, fields),
     });
     return this.#identification;
