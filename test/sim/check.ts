@@ -119,7 +119,8 @@ class Check {
   letter(letter: Letter): void {
     for (const [at, fates] of letter.fates)
       for (const [to, fate] of fates) {
-        const there = this.#at(at, letter.from, to).length;
+        const handedIn = this.#at(at, letter.from, to);
+        const there = handedIn.length;
         const wrong = {
           accepted: there === 0 ? "lost" : there > 1 ? "doubled" : undefined,
           unknown: there > 1 ? "doubled" : undefined,
@@ -132,32 +133,32 @@ class Check {
         if (fate === "accepted") this.#counts.accepted++;
         else if (there > 0) this.#counts.keptUnasked++;
         if (there === 0) continue;
-        const end = this.#follow(at, letter, to);
+        const end = this.#follow(handedIn[0], at, to);
         if (fate === "accepted" && end !== "lost") this.#counts[end]++;
       }
   }
 
-  #follow(station: string, letter: Letter, to: string): "arrived" | "queued" | "returned" | "lost" {
-    const [entry] = this.#at(station, letter.from, to);
+  /** @param entry where it is now, at this station */
+  #follow(entry: Entry | undefined, station: string, to: string): "arrived" | "queued" | "returned" | "lost" {
     const state = entry?.recipients.find(({ address }) => address === to)?.state;
     if (entry === undefined || state === undefined) return "lost";
+    const { sender: from } = entry;
     const next = this.#next(station, entry, to);
     const hasLedger = this.#facts.stations.some(({ name }) => name === next);
-    const count = hasLedger
-      ? this.#at(next, letter.from, to).length
-      : (this.#arrivals.get(`${next} ${letter.from} ${to}`)?.length ?? 0);
-    const where = `${letter.from} for ${to} is ${state} at ${station} and`;
+    const came = hasLedger ? this.#came(next, from, to) : [];
+    const count = hasLedger ? came.length : (this.#arrivals.get(`${next} ${from} ${to}`)?.length ?? 0);
+    const where = `${from} for ${to} is ${state} at ${station} and`;
     if (hasLedger && count > 1) this.#wrong("doubled", `${where} ${count} times at ${next}`);
     if (state === "delivered" && count === 0) {
       this.#wrong("lost", `${where} not at ${next}`);
       return "lost";
     }
-    const isTold = this.#told.has(`${letter.from} ${to}`) || this.#untold.has(letter.from);
+    const isTold = this.#told.has(`${from} ${to}`) || this.#untold.has(from);
     if ((state === "refused" || state === "expired") && !isTold)
       this.#wrong("lost", `${where} its sender was not told`);
     if (state === "removed" && !this.#facts.register.removed.has(`${station} ${entry.id}`))
       this.#wrong("lost", `${where} nobody removed it`);
-    if (hasLedger && count > 0) return this.#follow(next, letter, to);
+    if (hasLedger && count > 0) return this.#follow(came[0], next, to);
     if (state === "delivered") return "arrived";
     return state === "waiting" || state === "leased" || state === "held" ? "queued" : "returned";
   }
@@ -196,6 +197,15 @@ class Check {
     if (arrivals.length > 1 && (this.#facts.calm || !isExcused))
       this.#wrong("doubled", `${key}: ${arrivals.length} copies, and only ${excused} have an excuse`);
     else this.#counts.repeated += arrivals.length - 1;
+  }
+
+  /**
+   * What came to a station from another. What a house sent is there too, and may come back to its door: an operator can move it
+   * into that house's own queue. It is not taken again, and whoever followed it there would go round for ever.
+   */
+  #came(station: string, from: string, to: string): readonly Entry[] {
+    const all = this.#at(station, from, to);
+    return this.#facts.relays.includes(station) ? all : all.filter(({ direction }) => direction === "local");
   }
 
   #at(station: string, from: string, to: string): readonly Entry[] {
