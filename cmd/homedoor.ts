@@ -80,11 +80,10 @@ export class HomeDoor {
   }
 
   async #open(place: Place): Promise<void> {
-    this.#listener = await openHome(
-      () => this.#relay!,
-      "path" in place ? { ...place, mode: 0o660 } : place,
-      (peer) => this.#admits(peer),
-    );
+    this.#listener = await openHome(() => this.#relay!, {
+      address: "path" in place ? { ...place, mode: 0o660 } : place,
+      admits: (peer) => this.#admits(peer),
+    });
     this.#place = place;
     const { address, port } = this.#listener.address;
     const where = address === "unix" ? formatEndpoint(place) : formatEndpoint({ host: address, port });

@@ -38,15 +38,17 @@ const settings: DoorSettings = {
   bareLineEnds: "normalise",
 };
 
-/**
- * Opens the door for the mail server at home.
- * @param latest the relay as it is now: its book may be renewed @param admits whether this peer may come in at all
- */
-export async function openHome(
-  latest: () => Relay,
-  address: ListenAddress,
-  admits: (peer: Peer) => boolean,
-): Promise<HomeListener> {
+export interface HomePlan {
+  readonly address: ListenAddress;
+  /** Whether this peer may come in at all. */
+  readonly admits: (peer: Peer) => boolean;
+  /** For tests: another way to take connections. */
+  readonly listen?: typeof listen;
+}
+
+/** Opens the door for the mail server at home. @param latest the relay as it is now: its book may be renewed */
+export async function openHome(latest: () => Relay, plan: HomePlan): Promise<HomeListener> {
+  const { address, admits } = plan;
   const { log, clock } = latest();
   const sessions = new Set<Promise<void>>();
   const enter = (connection: Connection): Promise<void> => {
@@ -61,7 +63,7 @@ export async function openHome(
     sessions.add(session);
     return session;
   };
-  const listener: Listener = await listen({
+  const listener: Listener = await (plan.listen ?? listen)({
     ...{ address, clock, maxConnections: CONNECTIONS, perAddress: CONNECTIONS, onConnection: enter },
     onError: (error, peer) =>
       log.log("warn", "connection failed", { peer: peer.address, service: "outgoing", why: String(error) }),

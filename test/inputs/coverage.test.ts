@@ -50,7 +50,10 @@ const list: Readonly<Record<string, Items>> = {
   },
   ATRN: {
     ...each(odmr, "before AUTH", "after a failed AUTH", "inside a transaction"),
-    "before TLS where required": ["relay/reception.test.ts", "before TLS where it is required"],
+    "before TLS where required": [
+      { ...odmr, lines: ["clear"] },
+      ["relay/reception.test.ts", "before TLS where it is required"],
+    ],
     ...each(
       odmr,
       "twice, where there is no mail",
@@ -150,7 +153,11 @@ const list: Readonly<Record<string, Items>> = {
     ...["LAST twice", "RSET between", "more than the limit"],
   ),
   "other protocols and early talk": {
-    "bytes before 220": ["relay/reception.test.ts", "before the greeting"],
+    "bytes before 220": [
+      { at: services, lines: ["clear", "unix", "implicit"] },
+      { at: ["reversed"] },
+      ["relay/reception.test.ts", "before the greeting"],
+    ],
     ...each(everywhere, "HTTP GET", "HTTP POST with mail in it", "a TLS ClientHello", "a PROXY header"),
     "100,000 pipelined NOOP": everywhere,
     "SMTP where TLS is due": { ...login, lines: ["implicit"] },

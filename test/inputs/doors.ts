@@ -2,7 +2,9 @@
 // In a talk `C:` is the peer and `P:` is ours, at the house too, where the provider is the client by then.
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type NetConnectOpts } from "node:net";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { ClientTls, Connection, ServerTls } from "../../src/net/connection.ts";
 import { dial } from "../../src/net/dial.ts";
 import { type Listener, listen } from "../../src/net/listen.ts";
@@ -17,6 +19,7 @@ import { type Office, openOffice } from "../../src/relay/office.ts";
 import type { DoorPlan } from "../../src/relay/porch.ts";
 import { receive } from "../../src/relay/reception.ts";
 import type { Book, Relay } from "../../src/relay/relay.ts";
+import { temporary } from "../spool/support.ts";
 import { certs, type Identity } from "../support/certs.ts";
 import { pipe } from "../support/pipe.ts";
 import { HOME, openPost, type Post } from "../support/post.ts";
@@ -25,8 +28,8 @@ import { play, type Talk } from "../support/provider.ts";
 /** The relay's four doors, the house's own for its mail server, and the house after the turn. */
 export type Service = DoorPlan["service"] | "home" | "reversed";
 
-/** octets: in memory, one octet at a time · the others: real sockets. */
-export type Line = "octets" | "clear" | "starttls" | "implicit";
+/** octets: in memory, one octet at a time · the others: real sockets; unix: of a path, in the clear. */
+export type Line = "octets" | "clear" | "unix" | "starttls" | "implicit";
 
 export interface Entrance {
   readonly service: Service;
@@ -35,7 +38,7 @@ export interface Entrance {
 
 const lines: Readonly<Record<Service, readonly Line[]>> = {
   intake: ["octets", "clear", "starttls"],
-  lmtp: ["octets", "clear", "starttls"],
+  lmtp: ["octets", "clear", "unix", "starttls"],
   submission: ["octets", "clear", "starttls", "implicit"],
   odmr: ["octets", "clear", "starttls", "implicit"],
   home: ["octets", "clear"],
@@ -62,6 +65,7 @@ const places: Readonly<Record<Service, string>> = {
 const ways: Readonly<Record<Line, string>> = {
   octets: "octet by octet",
   clear: "in the clear",
+  unix: "by a unix socket",
   starttls: "under TLS by STARTTLS",
   implicit: "under TLS from the first octet",
 };
@@ -105,12 +109,15 @@ const LONG = 600_000;
 
 export class Doors {
   readonly post: Post;
+  readonly #folder = temporary();
   readonly #clock: Clock;
   readonly #tls: ServerTls;
   #office!: Office;
   #home!: HomeListener;
   #providers!: Readonly<Record<"clear" | "implicit", Listener>>;
   #called: ((connection: Connection) => void) | undefined;
+  /** Who comes next is let in when something of his is here. */
+  #late = false;
   #overs: Promise<unknown>[] = [];
 
   private constructor(post: Post, clock: Clock) {
@@ -130,6 +137,7 @@ export class Doors {
     await Promise.all([this.#office.close(), this.#home.close()]);
     await Promise.all(Object.values(this.#providers).map((listener) => listener.close()));
     await this.post.close();
+    this.#folder.remove();
   }
 
   /** Whoever guessed is forgotten. */
@@ -160,15 +168,37 @@ export class Doors {
     return this.#office.addresses[at]!.port;
   }
 
+  /** Of the ODMR door that wants TLS before anything else. */
+  get strictPort(): number {
+    return this.#office.addresses[plans.findIndex(({ requireTls }) => requireTls)]!.port;
+  }
+
+  get #socket(): string {
+    return join(this.#folder.path, "lmtp.sock");
+  }
+
   /** Comes in at a door; under TLS by now only where that is due from the first octet. */
   async knock(entrance: Entrance, options: KnockOptions = {}): Promise<Visit> {
     if (entrance.service === "reversed") return this.#turn(entrance);
     if (entrance.line === "octets") return this.#step(entrance);
+    if (entrance.line === "unix") {
+      const peer = await connectionTo({ path: this.#socket });
+      return { peer, over: () => this.quiet() };
+    }
     const { from, identity, through = async (port) => port } = options;
     const plain = await knockAt(await through(this.portOf(entrance)), from);
     if (entrance.line !== "implicit") return { peer: plain, over: () => this.quiet() };
     const peer = await plain.startTls({ as: "client", tls: trusting(identity) }, LONG);
     return { peer, over: () => this.quiet() };
+  }
+
+  /** Says this before our greeting: it is here before we come to the door, or behind the 250 of the turn. */
+  async intrude(entrance: Entrance, octets: string): Promise<Visit> {
+    if (entrance.service === "reversed") return this.#turn(entrance, octets);
+    this.#late = true;
+    const visit = await this.knock(entrance);
+    await visit.peer.write(new TextEncoder().encode(octets), LONG);
+    return visit;
   }
 
   /** Comes in and hears our greeting; under TLS where that is how this door is entered. */
@@ -184,25 +214,26 @@ export class Doors {
   async #open(limits: Partial<Book>): Promise<void> {
     const { post } = this;
     const book = { ...post.relay.book, tls: this.#tls, ...limits };
-    const plan = {
-      ...{ doors: plans, maxConnections: 20_000, perAddress: 10_000 },
-      listen: (options: Parameters<typeof listen>[0]) =>
-        listen({
-          ...options,
-          onConnection: (connection) => {
-            const session = Promise.resolve(options.onConnection(connection));
-            this.#overs.push(session.catch(() => undefined));
-            return session;
-          },
-        }),
-    };
-    this.#office = await openOffice({ ...post.relay, book }, plan);
+    const listenHere = (options: Parameters<typeof listen>[0]) =>
+      listen({
+        ...options,
+        onConnection: (connection) => {
+          const here = this.#late ? pendingAt(connection) : Promise.resolve();
+          this.#late = false;
+          const session = here.then(() => options.onConnection(connection));
+          this.#overs.push(session.catch(() => undefined));
+          return session;
+        },
+      });
+    const doors = [...plans, { ...plan("lmtp", false), address: { path: this.#socket } }];
+    const limit = { maxConnections: 20_000, perAddress: 10_000 };
+    this.#office = await openOffice({ ...post.relay, book }, { doors, ...limit, listen: listenHere });
     this.forgetGuesses();
-    this.#home = await openHome(
-      () => this.#house,
-      { host: "127.0.0.1", port: 0 },
-      () => true,
-    );
+    this.#home = await openHome(() => this.#house, {
+      address: { host: "127.0.0.1", port: 0 },
+      admits: () => true,
+      listen: listenHere,
+    });
     const listening = (tls?: ServerTls) =>
       listen({
         ...{
@@ -243,11 +274,11 @@ export class Doors {
     return { peer, over: () => over };
   }
 
-  /** The house calls, and this is its provider; behind the turn. */
-  async #turn({ line }: Entrance): Promise<Visit> {
+  /** The house calls, and this is its provider; behind the turn. @param behind what is said in the segment of the 250 */
+  async #turn({ line }: Entrance, behind = ""): Promise<Visit> {
     const { post } = this;
     const { promise, resolve } = Promise.withResolvers<Connection>();
-    const tls = line === "octets" || line === "clear" ? "none" : line;
+    const tls = line === "starttls" || line === "implicit" ? line : "none";
     const account: Account = { ...post.account, tls, ca: certs().ca, messageSize: MESSAGE_SIZE };
     const { port } = this.#providers[line === "implicit" ? "implicit" : "clear"].address;
     const called = call(account, [], {
@@ -278,16 +309,25 @@ export class Doors {
       peer = await peer.startTls({ as: "server", tls: certs().server }, LONG);
     }
     const login: Talk = ["C: AUTH CRAM-MD5", "P: 334 PDEyMz4=", "C: *", "P: 235 welcome"];
-    await play(peer, "P", [...hello, ...login, "C: ATRN", "P: 250 turning"]);
+    await play(peer, "P", [...hello, ...login, "C: ATRN", `P: 250 turning\r\n${behind}\\`]);
     return { peer, over: () => called };
   }
 }
 
 /** A connection to a port of this host, from one of its addresses. */
 export async function knockAt(port: number, from = "127.0.0.1"): Promise<Connection> {
-  const raw = connect({ host: "127.0.0.1", port, localAddress: from, allowHalfOpen: true, noDelay: true });
+  return connectionTo({ host: "127.0.0.1", port, localAddress: from, noDelay: true });
+}
+
+async function connectionTo(options: NetConnectOpts): Promise<Connection> {
+  const raw = connect({ ...options, allowHalfOpen: true });
   await once(raw, "connect");
   return connectionOver(raw, systemClock);
+}
+
+/** Resolves when something is here to be read. */
+async function pendingAt(connection: Connection): Promise<void> {
+  while (connection.pending === 0) await setImmediate();
 }
 
 const trusting = (identity: Identity | undefined): ClientTls => ({
@@ -307,6 +347,7 @@ const plans: readonly DoorPlan[] = [
   plan("submission", true),
   plan("odmr", false),
   plan("odmr", true),
+  { ...plan("odmr", false), requireTls: true },
 ];
 
 export const helloAt = ({ service }: Entrance): Talk => [

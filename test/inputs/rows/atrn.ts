@@ -1,8 +1,9 @@
 /** ATRN at the wrong time, for what is no domain, for another's; and octets behind it: at the ODMR door, with mail that waits. */
 import assert from "node:assert/strict";
 import { stored } from "../../spool/support.ts";
-import type { Talk } from "../../support/provider.ts";
-import { type Doors, type Entrance, plain } from "../doors.ts";
+import { certs } from "../../support/certs.ts";
+import { play, type Talk } from "../../support/provider.ts";
+import { type Doors, type Entrance, helloAt, knockAt, plain } from "../doors.ts";
 import { type Family, isKept, quit, type Row, type Stage, senderAt, talksRow, tried } from "../rows.ts";
 
 const at = ({ service }: Entrance) => service === "odmr";
@@ -54,6 +55,30 @@ export const atrn: Family = {
         : [`C: ${plain("home", "x")}`]),
       ...["P: 535 *", "C: ATRN example.org", "P: 530 5.7.0 *", ...goesOn],
     ]),
+    {
+      name: "before TLS where required",
+      at: ({ service, line }) => service === "odmr" && line === "clear",
+      async holds(doors, entrance) {
+        await hold(doors);
+        const tls = { as: "client", tls: { servername: "relay.test", ca: certs().ca } } as const;
+        const none: Talk = ["C: ATRN", "P: 530 5.7.0 *", "C: ATRN example.org", "P: 530 5.7.0 *"];
+        const peer = await knockAt(doors.strictPort);
+        await play(
+          peer,
+          "C",
+          [
+            ...["P: 220 *", "C: ATRN", "P: 503 5.5.1 *", ...helloAt(entrance), ...none],
+            ...["C: AUTH CRAM-MD5", "P: 530 5.7.0 *", ...none, "C: STARTTLS", "P: 220 *", "starttls"],
+            ...["C: ATRN example.org", "P: 503 5.5.1 *", ...helloAt(entrance)],
+            ...["C: ATRN example.org", "P: 530 5.7.0 *", `C: ${plain("home", "home secret")}`, "P: 235 *"],
+            ...["C: ATRN work.test", "P: 450 4.7.1 *", ...goesOn],
+          ],
+          { tls },
+        );
+        await doors.quiet();
+        await isKept(doors, entrance, BODY);
+      },
+    },
     row("inside a transaction", "known", (entrance) => [
       ...[`C: MAIL FROM:<${senderAt(entrance)}>`, "P: 250 *", "C: ATRN", "P: 503 5.5.1 *", ...goesOn],
     ]),

@@ -1,6 +1,7 @@
 /** Other protocols and early talk: who is no mail client is told so, and let go. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { play } from "../../support/provider.ts";
 import { type Entrance, isReal } from "../doors.ts";
 import { type Family, isKept, type Row, tried } from "../rows.ts";
 
@@ -15,6 +16,13 @@ const row = (name: string, octets: string, at?: Row["at"]): Row => ({
   },
 });
 
+const early: readonly string[] = [
+  "EHLO peer.test\r\n",
+  "\r\n",
+  "\0",
+  "EHLO x\r\nMAIL FROM:<a@world.test>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n\r\nearly\r\n.\r\n",
+];
+
 export const foreign: Family = {
   name: "other protocols and early talk",
   rows: [
@@ -25,6 +33,20 @@ export const foreign: Family = {
     ),
     row("a TLS ClientHello", "\x16\x03\x01\x02\n\x01\xfc\x03\x03"),
     row("a PROXY header", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
+    {
+      name: "bytes before 220",
+      at: (entrance) => isReal(entrance) && (entrance.line !== "starttls" || entrance.service === "reversed"),
+      async holds(doors, entrance) {
+        for (const octets of early) {
+          const { peer, over } = await doors.intrude(entrance, octets);
+          const heard = await play(peer, "C", ["rest"]);
+          await over();
+          if (entrance.service === "reversed") assert.equal(heard, "");
+          else assert.match(heard, /^554 5\.5\.1 [^\r]*\r\n$/);
+        }
+        await isKept(doors, entrance);
+      },
+    },
     row("SSH", "SSH-2.0-OpenSSH_9.9\r\n"),
     {
       name: "100,000 pipelined NOOP",
