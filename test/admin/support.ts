@@ -9,6 +9,7 @@ import { openSpool } from "../../src/spool/open.ts";
 import { verify, type Watch } from "../../src/spool/verify.ts";
 import { HandClock, seeded, temporary } from "../spool/support.ts";
 import { HOME as HOME_CUSTOMER } from "../support/post.ts";
+import { quickFolder } from "../support/quick.ts";
 
 export const FULL = "full-0123456789abcdef";
 export const READ = "read-0123456789abcdef";
@@ -39,7 +40,7 @@ const intake: Intake = {
 };
 
 export async function openAdmin(options: Partial<AdminOptions> = {}): Promise<Admin> {
-  const folder = temporary();
+  const folder = temporary(quickFolder());
   const clock = new HandClock();
   const path = `${folder.path}/spool.db`;
   const spool = await openSpool({

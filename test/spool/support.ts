@@ -60,8 +60,8 @@ export function seeded(seed: number): Random {
 }
 
 /** A temporary folder that is removed by its `remove`. */
-export function temporary(): { readonly path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), "odmr-spool-"));
+export function temporary(place = tmpdir()): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(place, "odmr-spool-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
 }
 

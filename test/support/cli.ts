@@ -2,9 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { quickFolder } from "./quick.ts";
 
 export interface Ended {
   readonly status: number | null;
@@ -60,7 +60,7 @@ export async function odmrHere(args: readonly string[]): Promise<Ended> {
 
 /** Gives a folder of its own to the test and removes it afterwards. */
 export async function inFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "odmr-"));
+  const folder = await mkdtemp(join(quickFolder(), "odmr-"));
   try {
     return await use(folder);
   } finally {

@@ -20,6 +20,7 @@ import { openSpool } from "../../src/spool/open.ts";
 import type { Entry, Spool } from "../../src/spool/spool.ts";
 import { seeded, temporary } from "../spool/support.ts";
 import { type PipeOptions, pipe } from "./pipe.ts";
+import { quickFolder } from "./quick.ts";
 
 export const HOME: Customer = {
   name: "home",
@@ -80,7 +81,7 @@ export interface Post {
 
 export async function openPost(options: PostOptions = {}): Promise<Post> {
   const { clock = systemClock, customers = [HOME], messageSize = 10_000_000, wait } = options;
-  const folder = temporary();
+  const folder = temporary(quickFolder());
   const random = seeded(options.seed ?? 1);
   const logged: Logged[] = [];
   const log: Log = { log: (_, event, fields = {}) => void logged.push({ event, fields }) };

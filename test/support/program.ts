@@ -2,7 +2,6 @@
 // Whatever was started is ended and whatever was written is removed, however the test ends.
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -15,6 +14,7 @@ import {
   serve,
   start,
 } from "../../cmd/demo/child.ts";
+import { quickFolder } from "./quick.ts";
 
 export interface Program {
   readonly name: string;
@@ -103,7 +103,7 @@ export async function inWorld(
   program: Program["words"],
   use: (world: World) => Promise<void>,
 ): Promise<void> {
-  const world = new World(await mkdtemp(join(tmpdir(), "odmr-world-")), program);
+  const world = new World(await mkdtemp(join(quickFolder(), "odmr-world-")), program);
   try {
     await use(world);
   } finally {
