@@ -42,7 +42,7 @@ const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"];
 
 /** The same in a Worker of a browser, in which there never was anything else. No request leaves it. */
 async function inBrowser(script: string): Promise<Findings> {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium-headless-shell", args: FLAGS });
   try {
     const page = await browser.newPage();
     await page.route("**", (route) => {
@@ -110,7 +110,7 @@ describe("the core and the admin interface, bundled for the web", () => {
   });
 
   // A browser lets no page handle the dashboard's cookies.
-  it("run in a Worker of Chromium", withPeers("chromium"), async () => {
+  it("run in a Worker of Chromium", withPeers("chromium-headless-shell"), async () => {
     const findings = await inBrowser(await bundled);
     assert.deepEqual(findings.foreign, []);
     holds(findings);
