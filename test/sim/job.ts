@@ -63,6 +63,8 @@ export const sim: Job = {
     }),
 };
 
+const WHOLE = { without: "nothing", seed: 1 } as const;
+
 /** A mutant that so many seeds do not find is not found. */
 export const ENOUGH = 60;
 
@@ -74,7 +76,7 @@ export async function livesToFind(mutant: Mutant, from: number, folder: string):
   for (let lives = 1; lives <= ENOUGH; lives++) {
     const seed = from + lives - 1;
     if ((await run({ seed, folder, mutant })).problems.length === 0) continue;
-    const whole = await run({ seed, folder, mutant: { without: "nothing", stress: mutant.stress } });
+    const whole = await run({ seed, folder, mutant: { ...WHOLE, stress: mutant.stress } });
     if (whole.problems.length > 0) throw new Error(`the program is whole, and still ${story(whole)}`);
     return lives;
   }

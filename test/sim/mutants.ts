@@ -13,6 +13,8 @@ export interface Mutant {
   readonly disk?: Omissions;
   readonly relay?: Alter;
   readonly house?: Alter;
+  /** A short life that finds it: where the search begins, for as long as the program lives it so. */
+  readonly seed: number;
   /** What makes it show sooner. */
   readonly stress: Partial<Plan>;
 }
@@ -24,31 +26,37 @@ const brokenLines: Partial<Plan> = { calm: false, cuts: 0.6, cutBehind: [2.6, 3.
 export const mutants = {
   "database-sync": {
     without: "the sync of the database's log at each commit",
+    seed: 3,
     stress: powerCuts,
     disk: { sql: (sql) => sql.replace("synchronous = FULL", "synchronous = OFF") },
   },
   "file-sync": {
     without: "the sync of a large body's file",
+    seed: 4,
     stress: { ...powerCuts, large: 0.8 },
     disk: { fileSync: true },
   },
   "folder-sync": {
     without: "the sync of the folders that name large bodies",
+    seed: 4,
     stress: { ...powerCuts, large: 0.8 },
     disk: { folderSync: true },
   },
   ledger: {
     without: "the house's memory of what it had (XODMRID)",
+    seed: 15,
     stress: brokenLines,
     house: forgetful,
   },
   "relay-ledger": {
     without: "the relay's memory of what the house sent it",
+    seed: 3,
     stress: { ...brokenLines, fromHome: 1 },
     relay: forgetful,
   },
   lease: {
     without: "the lease: what one turn has under way is anybody's",
+    seed: 4,
     stress: { calm: true, letters: 10, calls: { byStranger: 8, byHand: 2 } },
     disk: {
       sql: (sql) => sql.replace("holder = ?, due = ? WHERE", "holder = ?, due = coalesce(due, ?) WHERE"),
@@ -56,31 +64,37 @@ export const mutants = {
   },
   "settle-first": {
     without: "the wait for the peer's 250: a message is settled when it is handed out",
+    seed: 1,
     stress: powerCuts,
     relay: (spool) => altered(spool, { claim: hasty(spool) }),
   },
   "answer-first": {
     without: "the wait for the commit: 250 is said before it",
+    seed: 10,
     stress: { ...powerCuts, illnesses: 3 },
     relay: (spool) => altered(spool, { begin: rash(spool) }),
   },
   "answer-first-at-home": {
     without: "the house's wait for its commit: 250 is said before it",
+    seed: 7,
     stress: { ...powerCuts, illnesses: 3 },
     house: (spool) => altered(spool, { begin: rash(spool) }),
   },
   "settle-first-at-home": {
     without: "the house's wait for its target's 250",
+    seed: 3,
     stress: powerCuts,
     house: (spool) => altered(spool, { claim: hasty(spool) }),
   },
   doubles: {
     without: "the removal of what came by the other relay already",
+    seed: 3,
     stress: { calm: true, letters: 24, backup: 1, fromHome: 0 },
     house: (spool) => altered(spool, { begin: ({ doubles: _, ...acceptance }) => spool.begin(acceptance) }),
   },
   debt: {
     without: "the notice to the sender of what was given up",
+    seed: 3,
     stress: { letters: 24, operators: 12 },
     relay: (spool) => altered(spool, { owed: async () => [] }),
   },

@@ -46,7 +46,7 @@ describe("the conservation check", { skip: onDeno }, () => {
   after(tidy);
   for (const [name, mutant] of Object.entries(mutants))
     it(`finds a program without ${mutant.without}`, async () => {
-      const lives = await livesToFind(mutant, 1, folder);
+      const lives = await livesToFind(mutant, mutant.seed, folder);
       assert.ok(lives !== undefined, `${ENOUGH} lives did not find the mutant ${name}`);
     });
 });
