@@ -4,8 +4,8 @@ import { seeded } from "../spool/support.ts";
 import { inWorld, programs } from "../support/program.ts";
 import { killBoth, killFlooded, killPull, killServe } from "./killing.ts";
 
-/** `npm run torture -- kill` goes on for longer. */
-const ROUNDS = { serve: 2, both: 2, pull: 4 };
+/** One of each kind at least; `npm run torture -- kill` goes on for longer. Each start is dearer on Deno. */
+const ROUNDS = { serve: 2, both: 2, pull: "Deno" in globalThis ? 2 : 4 };
 
 for (const { name, words } of programs)
   describe(`${name} killed`, () => {

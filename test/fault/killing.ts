@@ -189,7 +189,7 @@ async function killWhen(
   const ended = child.ended.then(() => {
     over = true;
   });
-  while (!over && !(await come())) await Promise.race([pause(systemClock, 2), ended]);
+  while (!over && !(await come())) await Promise.race([pause(systemClock, 5), ended]);
   const alive = !over;
   await Promise.all([child.end("SIGKILL"), other?.end("SIGKILL")]);
   return alive;
