@@ -1,4 +1,5 @@
 /** All checks, in the order in which they are told. */
+import { bucketChecks } from "./bucket.ts";
 import { certificateChecks } from "./certificate.ts";
 import { type Check, type Group, groups } from "./check.ts";
 import { clockChecks } from "./clock.ts";
@@ -15,6 +16,7 @@ import { turnChecks } from "./turns.ts";
 export const checks: readonly Check[] = [
   ...fileChecks,
   ...spoolChecks,
+  ...bucketChecks,
   ...certificateChecks,
   ...nameChecks,
   ...senderChecks,
