@@ -59,13 +59,17 @@ export async function openOffice(
     sessions--;
     if (sessions === 0) empty?.();
   };
+  const broke = (fault: unknown): void => {
+    failed(fault);
+    left();
+  };
   const enter = (door: DoorPlan, connection: Connection): void => {
     if (!door.admits(connection.peer)) {
       relay.log.log("warn", "not admitted", { peer: connection.peer.address, service: door.service });
       return connection.destroy();
     }
     sessions++;
-    void receive(current, door, connection, now).catch(failed).then(left);
+    receive(current, door, connection, now).then(left, broke);
   };
   const allLeft = (): Promise<void> =>
     new Promise((resolve) => {

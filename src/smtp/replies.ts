@@ -3,15 +3,20 @@
 import { formatReply, type Reply } from "../wire/reply.ts";
 import type { BodyToken } from "./session.ts";
 
+/** The place of a body's final reply; its text is undefined as long as it is owed. */
+interface Place {
+  readonly token: BodyToken;
+  text: string | undefined;
+}
+
 const encoder = new TextEncoder();
 const nothing = new Uint8Array(0);
 
 export class ReplyQueue {
   /** May leave now. */
   #ready = "";
-  /** From the first owed reply on: text, or the token of a body whose place this is. */
-  readonly #behind: (string | BodyToken)[] = [];
-  readonly #settled = new Map<BodyToken, string>();
+  /** From the first owed reply on. */
+  readonly #behind: (string | Place)[] = [];
   #owed = 0;
 
   /** Final replies without their text yet. */
@@ -25,14 +30,14 @@ export class ReplyQueue {
   }
 
   owe(token: BodyToken): void {
-    this.#behind.push(token);
+    this.#behind.push({ token, text: undefined });
     this.#owed++;
   }
 
   settle(token: BodyToken, replies: readonly Reply[]): void {
-    if (!this.#behind.includes(token) || this.#settled.has(token))
-      throw new Error(`body ${token} is not owed a reply`);
-    this.#settled.set(token, replies.map(formatReply).join(""));
+    const place = this.#behind.find((one): one is Place => typeof one === "object" && one.token === token);
+    if (place === undefined || place.text !== undefined) throw new Error(`body ${token} is not owed a reply`);
+    place.text = replies.map(formatReply).join("");
     this.#owed--;
     this.#moveUp();
   }
@@ -47,9 +52,8 @@ export class ReplyQueue {
   #moveUp(): void {
     let count = 0;
     for (const place of this.#behind) {
-      const text = typeof place === "string" ? place : this.#settled.get(place);
+      const text = typeof place === "string" ? place : place.text;
       if (text === undefined) break;
-      if (typeof place === "number") this.#settled.delete(place);
       this.#ready += text;
       count++;
     }
