@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { fromSource } from "../cmd/demo/child.ts";
 import manifest from "../package.json" with { type: "json" };
 import { odmr } from "./support/cli.ts";
 
@@ -46,7 +47,7 @@ test("the admin interface asks for no module of a runtime: it runs wherever fetc
 });
 
 test("odmr --version --json says it for programs, with the runtime, and without a commit from source", async () => {
-  const { status, stdout } = await odmr(["--version", "--json"]);
+  const { status, stdout } = await odmr(["--version", "--json"], { program: fromSource });
   const { runtime, ...rest } = JSON.parse(stdout) as Record<string, string>;
   assert.equal(status, 0);
   assert.match(runtime ?? "", "Deno" in globalThis ? /^deno \d+\.\d+\.\d+$/ : /^bun \d+\.\d+\.\d+$/);
@@ -57,7 +58,7 @@ test("odmr --version --json says it for programs, with the runtime, and without 
 });
 
 test("odmr --version says the one version that package.json has", async () => {
-  assert.deepEqual(await odmr(["--version"]), {
+  assert.deepEqual(await odmr(["--version"], { program: fromSource }), {
     status: 0,
     stdout: `odmr ${manifest.version}\n`,
     stderr: "",

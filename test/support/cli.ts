@@ -1,9 +1,9 @@
-/** Runs the program as a user does: a process of its own, on the runtime that runs the tests. */
+/** Runs the program as a user does: a process of its own. */
 
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { programs } from "./program.ts";
 import { quickFolder } from "./quick.ts";
 
 export interface Ended {
@@ -16,21 +16,19 @@ export interface Setting {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
+  /** What starts it instead. */
+  readonly program?: readonly [string, ...string[]];
 }
 
-const program = fileURLToPath(new URL("../../cmd/odmr.ts", import.meta.url));
-const before = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
-
-/** The words that start `program` on this runtime. */
+/** The words that start the program: the binary if it is of these sources, else the sources on this runtime. */
 export const commandLine = (args: readonly string[]): readonly [string, ...string[]] => [
-  process.execPath,
-  ...before,
-  program,
+  ...programs[0]!.words,
   ...args,
 ];
 
-export function odmr(args: readonly string[], { cwd, env = {}, stdin = "" }: Setting = {}): Promise<Ended> {
-  const [file, ...words] = commandLine(args);
+export function odmr(args: readonly string[], setting: Setting = {}): Promise<Ended> {
+  const { cwd, env = {}, stdin = "", program = commandLine([]) } = setting;
+  const [file, ...words] = [...program, ...args] as const;
   return new Promise((resolve, reject) => {
     const child = spawn(file, words, { cwd, env: { ...process.env, NO_COLOR: "1", ...env } });
     const said = { stdout: "", stderr: "" };
