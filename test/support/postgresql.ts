@@ -125,6 +125,8 @@ export async function startPostgresql(options: PostgresqlOptions = {}): Promise<
     ...(options.port !== undefined && { port: String(options.port) }),
     fsync: options.durable === true ? "on" : "off",
     max_connections: "60",
+    // In its folder, which goes with it: what a killed one has in /dev/shm would stay.
+    dynamic_shared_memory_type: "mmap",
     shared_buffers: options.durable === true ? "64MB" : "16MB",
     jit: "off",
     autovacuum: options.durable === true ? "on" : "off",
