@@ -26,6 +26,8 @@ export class SqliteBooks {
   #log: { readonly header: string; readonly length: number } = { header: "", length: 0 };
   /** Where the database was when we read it last: its log's header, and how far that was written back. */
   #place = "";
+  /** Whether anything is ever synced: by what the last connection that committed said. */
+  #syncs = false;
 
   /** @param path a file whose content is sure */
   constructor(path: string) {
@@ -37,7 +39,8 @@ export class SqliteBooks {
   /** A transaction was committed, or the connection closed. @returns whether anything was synced */
   committed(connection: Database): boolean {
     const { synchronous, mode } = this.#settingsOf(connection);
-    if (synchronous === 0 || mode !== "wal") return false;
+    this.#syncs = synchronous > 0 && mode === "wal";
+    if (!this.#syncs) return false;
     const log = this.#logNow();
     const place = `${log.header} ${this.#writtenBack()}`;
     const checkpointed = place !== this.#place;
@@ -68,13 +71,18 @@ export class SqliteBooks {
     this.#place = "";
   }
 
-  /** What a power cut leaves now. */
+  /**
+   * What a power cut leaves now. Of a commit that did not come to its end the log may be torn, or it was synced and partly
+   * written back, but not both: SQLite syncs the log before it writes anything of it into the database.
+   */
   survivors(chance: Chance): SqliteFiles {
     const database = readFileSync(this.#path);
     const log = existsSync(`${this.#path}-wal`) ? readFileSync(`${this.#path}-wal`) : undefined;
+    const writesBack = this.#syncs && !same(this.#database, database);
+    if (writesBack && chance.happens(0.5)) return { database: mixed(this.#database, database, chance), log };
     const begunAnew = this.#logNow().header !== this.#log.header;
     return {
-      database: mixed(this.#database, database, chance),
+      database: writesBack ? this.#database : mixed(this.#database, database, chance),
       log: log && tornTail(log, begunAnew ? 0 : this.#log.length, chance),
     };
   }
